@@ -13,6 +13,7 @@ from ichscan.labels import LABELS
 SCHEMA: Final = "ichscan.bundle/1"
 SPEC_FILE: Final = "spec.json"
 CROPS: Final = ("slice", "head")
+INTERPOLATIONS: Final = ("linear", "area")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,7 @@ class InputSpec:
         crop: "slice" = the papers' bounding box of all pixels above 0 in any window of the slice, padded to a square;
             "head" = a square of one size per scan around the head (largest connected object) of each slice.
         size: side of the network's square input, pixels.
+        interpolation: "linear" as in the papers, or "area" (averages noise when shrinking).
         mean, std: per channel, of the windowed image scaled to [0, 1].
         slab_mm: slices closer together than half of this are averaged over this thickness first (noise of thin
             slices), and reported; 0 = never.
@@ -49,12 +51,15 @@ class InputSpec:
     size: int
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    interpolation: str = "linear"
     slab_mm: float = 0.0
     sequence_mm: float = 0.0
 
     def __post_init__(self) -> None:
         if self.crop not in CROPS:
             raise BundleError(f"spec input.crop: expected one of {CROPS}, found {self.crop!r}")
+        if self.interpolation not in INTERPOLATIONS:
+            raise BundleError(f"spec input.interpolation: expected one of {INTERPOLATIONS}, found {self.interpolation!r}")
         if not (len(self.channels) == len(self.mean) == len(self.std) > 0) or min(self.std) <= 0:
             raise BundleError("spec input: channels, mean and std must have one value per channel, std > 0")
         if not 32 <= self.size <= 2048:

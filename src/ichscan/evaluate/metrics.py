@@ -1,0 +1,78 @@
+"""Measures of a detector: ranking (AUC), decisions (sensitivity and the like), and the RSNA score."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ichscan.labels import ANY
+
+CLIP = 1e-5
+
+
+def auc(scores: NDArray[np.float64], labels: NDArray[np.uint8]) -> float:
+    """Area under the ROC curve = P(score of a positive > score of a negative), ties count half (Mann-Whitney).
+
+    NaN when there is only one class: not estimable.
+    """
+    positive, negative = scores[labels == 1], np.sort(scores[labels == 0])
+    if len(positive) == 0 or len(negative) == 0:
+        return float("nan")
+    below = np.searchsorted(negative, positive, side="left")
+    ties = np.searchsorted(negative, positive, side="right") - below
+    return float((below + 0.5 * ties).sum() / (len(positive) * len(negative)))
+
+
+@dataclass(frozen=True, slots=True)
+class Decisions:
+    """Counts of a binary decision against the truth; rates are NaN where they have no denominator."""
+
+    tp: int
+    fp: int
+    tn: int
+    fn: int
+
+    @property
+    def sensitivity(self) -> float:
+        return _ratio(self.tp, self.tp + self.fn)
+
+    @property
+    def specificity(self) -> float:
+        return _ratio(self.tn, self.tn + self.fp)
+
+    @property
+    def precision(self) -> float:
+        return _ratio(self.tp, self.tp + self.fp)
+
+    @property
+    def f1(self) -> float:
+        return _ratio(2 * self.tp, 2 * self.tp + self.fp + self.fn)
+
+    @property
+    def accuracy(self) -> float:
+        return _ratio(self.tp + self.tn, self.tp + self.fp + self.tn + self.fn)
+
+
+def _ratio(top: int, bottom: int) -> float:
+    return top / bottom if bottom else float("nan")
+
+
+def decide(probabilities: NDArray[np.float64], labels: NDArray[np.uint8], threshold: float) -> Decisions:
+    """Counts with positive = probability >= threshold."""
+    positive = probabilities >= threshold
+    truth = labels == 1
+    return Decisions(
+        tp=int((positive & truth).sum()),
+        fp=int((positive & ~truth).sum()),
+        tn=int((~positive & ~truth).sum()),
+        fn=int((~positive & truth).sum()),
+    )
+
+
+def weighted_log_loss(probabilities: NDArray[np.float64], labels: NDArray[np.uint8]) -> float:
+    """The RSNA 2019 score: log loss over (n, 6) with weight 2 for `any`, 1 for each type, clipped at 1e-5."""
+    p = np.clip(probabilities.astype(np.float64), CLIP, 1 - CLIP)
+    loss = -(labels * np.log(p) + (1 - labels) * np.log1p(-p))
+    weight = np.ones(labels.shape[1])
+    weight[ANY] = 2.0
+    return float((loss * weight).sum(axis=1).mean() / weight.sum())

@@ -1,0 +1,49 @@
+"""Operating points, chosen on out-of-fold predictions and never on a test set."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ichscan.evaluate.metrics import decide
+
+GRID = np.round(np.linspace(0.005, 0.995, 199), 3)
+
+
+def mean_f1_threshold(
+    probabilities: NDArray[np.float64], labels: NDArray[np.uint8], folds: NDArray[np.int_]
+) -> tuple[float, float]:
+    """Argmax of the F1-over-threshold curve averaged over the folds (Hoseyni et al. 2024).
+
+    Folds without positives have no F1 and are left out.
+
+    Returns:
+        (threshold, mean F1 at it); (0.5, NaN) when no fold has positives.
+    """
+    curves = []
+    for fold in np.unique(folds):
+        rows = folds == fold
+        if labels[rows].any():
+            curves.append([decide(probabilities[rows], labels[rows], t).f1 for t in GRID])
+    if not curves:
+        return 0.5, float("nan")
+    mean = np.mean(curves, axis=0)
+    best = np.flatnonzero(mean >= mean.max() - 1e-9)
+    k = int(best[len(best) // 2])  # the middle of a plateau is the safest point on it
+    return float(GRID[k]), float(mean[k])
+
+
+def sensitivity_threshold(probabilities: NDArray[np.float64], labels: NDArray[np.uint8], sensitivity: float) -> float:
+    """The highest threshold that keeps at least `sensitivity`, placed half-way (in log-odds) to the next lower score.
+
+    Args:
+        probabilities: float64 (n,), calibrated.
+        labels: uint8 (n,), with at least one positive.
+        sensitivity: in (0, 1].
+    """
+    positive = np.sort(probabilities[labels == 1])[::-1]
+    needed = int(np.ceil(sensitivity * len(positive) - 1e-9))
+    lowest = float(positive[max(needed, 1) - 1])
+    below = probabilities[probabilities < lowest]
+    if len(below) == 0:
+        return lowest
+    logit = [np.log(p / (1 - p)) for p in np.clip([lowest, float(below.max())], 1e-6, 1 - 1e-6)]
+    return float(1 / (1 + np.exp(-np.mean(logit))))

@@ -1,0 +1,147 @@
+"""HU -> windows -> crop -> resize -> normalise. The only preprocessing: training, evaluation and serving call it.
+
+The order is the papers' (window, then resize): resizing first changes pixels at bone edges by up to 190 grey levels.
+A lookup table of all 65,536 HU values makes the windows exact and costs one memory access per pixel.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ichscan.model.crop import Int32, head_boxes, slice_box
+from ichscan.model.spec import Channel, InputSpec
+from ichscan.types import Float32, Float64, Int16
+
+UInt8 = NDArray[np.uint8]
+INTERPOLATION: Final = {"linear": cv2.INTER_LINEAR, "area": cv2.INTER_AREA}
+AIR_HU: Final = -1024
+
+
+@lru_cache(maxsize=32)
+def window_table(center: float, width: float) -> UInt8:
+    """Grey value of every int16 HU, indexed by `hu` seen as uint16.
+
+    grey = floor(255 * clip((HU - (center - width/2)) / width, 0, 1)), in float64
+    (Alqaisi & Almashagbeh 2025, section 3.3.3; Burduja et al. 2020, section 3).
+
+    Returns:
+        uint8 (65536,).
+    """
+    hu = np.arange(65536, dtype=np.uint16).view(np.int16).astype(np.float64)
+    low, high = center - width / 2, center + width / 2
+    table: UInt8 = ((np.clip(hu, low, high) - low) / (high - low) * 255).astype(np.uint8)
+    return table
+
+
+def windowed(hu: Int16, center: float, width: float) -> UInt8:
+    """Applies one window to int16 HU of any shape; uint8 of the same shape."""
+    grey: UInt8 = window_table(center, width)[hu.view(np.uint16)]
+    return grey
+
+
+@dataclass(frozen=True, slots=True)
+class Preparation:
+    """What preprocessing needs to know of the whole scan before it can treat single slices.
+
+    Attributes:
+        hu: int16 (slices, rows, cols), after slab averaging if the spec asks for it.
+        source: int (slices, channels), the slice that each channel is taken from.
+        boxes: int32 (slices, 3), (top, left, side) of the square crop; for crop "slice" it is filled per slice.
+        averaged: number of slices averaged into each (1 = as acquired).
+    """
+
+    hu: Int16
+    source: NDArray[np.intp]
+    boxes: Int32
+    averaged: int
+
+
+def prepare(hu: Int16, positions_mm: Float64, spec: InputSpec, column_spacing_mm: float | None = None) -> Preparation:
+    """Finds neighbours and crop boxes of a scan.
+
+    Args:
+        hu: int16 (slices, rows, cols), HU, inferior to superior.
+        positions_mm: float64 (slices,), ascending.
+        spec: the bundle's input contract.
+        column_spacing_mm: pixel size, when recorded.
+    """
+    hu = np.ascontiguousarray(hu, np.int16)
+    positions = np.asarray(positions_mm, np.float64)
+    hu, averaged = _slabs(hu, positions, spec.slab_mm)
+    offsets = np.array([channel.offset_mm for channel in spec.channels])
+    wanted = positions[:, None] + offsets[None, :]
+    source = np.abs(positions[None, None, :] - wanted[:, :, None]).argmin(axis=2)
+    if spec.crop == "head":
+        boxes = head_boxes(hu, column_spacing_mm)
+    else:
+        boxes = np.array([slice_box(_stack(hu, source[i], spec.channels)) for i in range(len(hu))], np.int32)
+    return Preparation(hu, source, boxes, averaged)
+
+
+def _slabs(hu: Int16, positions: Float64, slab_mm: float) -> tuple[Int16, int]:
+    """Moving average over `slab_mm` of slices that lie closer than half of it; else as they are."""
+    if slab_mm <= 0 or len(hu) < 3:
+        return hu, 1
+    step = float(np.median(np.diff(positions)))
+    count = round(slab_mm / step) if step > 0 else 1
+    if count < 2:
+        return hu, 1
+    below = (count - 1) // 2
+    out = np.empty_like(hu)
+    for i in range(len(hu)):
+        part = hu[max(0, i - below) : i - below + count]
+        out[i] = np.rint(part.mean(axis=0, dtype=np.float32))
+    return out, count
+
+
+def _stack(hu: Int16, source: NDArray[np.intp], channels: tuple[Channel, ...]) -> UInt8:
+    """uint8 (rows, cols, channels) of one slice."""
+    return np.stack([windowed(hu[j], c.center, c.width) for j, c in zip(source, channels, strict=True)], axis=2)
+
+
+def grey_slice(prepared: Preparation, index: int, spec: InputSpec) -> UInt8:
+    """One slice, windowed, cropped and resized, not yet normalised: uint8 (size, size, channels)."""
+    top, left, side = (int(v) for v in prepared.boxes[index])
+    rows, cols = prepared.hu.shape[1:]
+    y0, y1 = max(top, 0), min(top + side, rows)
+    x0, x1 = max(left, 0), min(left + side, cols)
+    pad = (y0 - top, top + side - y1, x0 - left, left + side - x1)
+    out = np.empty((spec.size, spec.size, len(spec.channels)), np.uint8)
+    for c, (j, channel) in enumerate(zip(prepared.source[index], spec.channels, strict=True)):
+        cut = np.ascontiguousarray(prepared.hu[j, y0:y1, x0:x1])
+        grey = windowed(cut, channel.center, channel.width)
+        if any(pad):
+            grey = cv2.copyMakeBorder(grey, *pad, cv2.BORDER_CONSTANT, value=0)
+        out[:, :, c] = cv2.resize(grey, (spec.size, spec.size), interpolation=INTERPOLATION[spec.interpolation])
+    return out
+
+
+def normalise(grey: UInt8, spec: InputSpec) -> Float32:
+    """(grey / 255 - mean) / std per channel: uint8 (n, size, size, channels) -> float32 (n, channels, size, size)."""
+    scale = (1 / (255 * np.asarray(spec.std, np.float64))).astype(np.float32)
+    shift = (-np.asarray(spec.mean, np.float64) / np.asarray(spec.std, np.float64)).astype(np.float32)
+    out = np.empty((len(grey), grey.shape[3], *grey.shape[1:3]), np.float32)
+    for c in range(grey.shape[3]):
+        np.multiply(grey[..., c], scale[c], out=out[:, c], casting="unsafe")
+        out[:, c] += shift[c]
+    return out
+
+
+def chunks(prepared: Preparation, spec: InputSpec, size: int = 4) -> Iterator[Float32]:
+    """Model input in chunks of at most `size` slices: float32 (<= size, channels, spec.size, spec.size)."""
+    for start in range(0, len(prepared.hu), size):
+        stop = min(start + size, len(prepared.hu))
+        yield normalise(np.stack([grey_slice(prepared, i, spec) for i in range(start, stop)]), spec)
+
+
+def model_input(
+    hu: Int16, positions_mm: Float64, spec: InputSpec, column_spacing_mm: float | None = None
+) -> tuple[Float32, Int32]:
+    """A whole scan at once: float32 (slices, channels, size, size), and the boxes int32 (slices, 3) it shows."""
+    prepared = prepare(hu, positions_mm, spec, column_spacing_mm)
+    return np.concatenate(list(chunks(prepared, spec))), prepared.boxes

@@ -1,0 +1,125 @@
+"""The scan network: reads the evidence of all slices of a scan and settles each slice in the light of its neighbours.
+
+A one-layer bidirectional GRU over [e, e - e(before), e - e(after)] (deltas: Alqaisi & Almashagbeh 2025, section 3.4;
+predictions as features: Burduja et al. 2020, table 3), added to the slice network's own logits. It is small on purpose:
+there are tens of scans to learn from. It learns from out-of-fold evidence only (stacking), so that it sees slices as
+uncertain as they will be at work.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ichscan.labels import ANY, LABELS
+from ichscan.train.slice_network import EVIDENCE
+
+Arrays = Sequence[NDArray[np.float32]]
+
+
+@dataclass(frozen=True, slots=True)
+class SequenceTraining:
+    """Recipe table [sequence]: how the scan network is trained."""
+
+    hidden: int = 24
+    epochs: int = 60
+    batch: int = 8
+    learning_rate: float = 4e-3
+    weight_decay: float = 0.05
+    dropout: float = 0.3
+    jitter: float = 0.3
+    seeds: int = 3
+    top: int = 3
+
+
+class ScanNetwork(nn.Module):
+    """Evidence of one scan (slices, 16), inferior to superior -> slice logits (slices, 6), scan logits (6,)."""
+
+    def __init__(self, hidden: int, dropout: float, top: int) -> None:
+        super().__init__()
+        self.top = top
+        self.register_buffer("mean", torch.zeros(EVIDENCE))
+        self.register_buffer("std", torch.ones(EVIDENCE))
+        self.dropout = nn.Dropout(dropout)
+        self.gru = nn.GRU(3 * EVIDENCE, hidden, bidirectional=True, batch_first=True)
+        self.head = nn.Linear(2 * hidden, len(LABELS))
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)
+
+    def forward(self, evidence: Tensor) -> tuple[Tensor, Tensor]:
+        e = (evidence - self.mean) / self.std
+        before = torch.cat([e[:1], e[:-1]])
+        after = torch.cat([e[1:], e[-1:]])
+        x = torch.cat([e, e - before, e - after], dim=1)
+        states, _ = self.gru(self.dropout(x)[None])
+        slices = evidence[:, : len(LABELS)] + self.head(self.dropout(states[0]))
+        return slices, top_mean(slices, self.top)
+
+
+def top_mean(logits: Tensor, top: int) -> Tensor:
+    """Mean of the `top` highest slices per label, (slices, 6) -> (6,); scans shorter than that repeat their lowest."""
+    padded = torch.cat([logits, logits.min(dim=0, keepdim=True).values.repeat(top - 1, 1)]) if top > 1 else logits
+    return padded.topk(top, dim=0).values.mean(dim=0)
+
+
+class ScanEnsemble(nn.Module):
+    """The mean of several scan networks' logits."""
+
+    def __init__(self, members: Sequence[ScanNetwork]) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(members)
+
+    def forward(self, evidence: Tensor) -> tuple[Tensor, Tensor]:
+        outputs = [member(evidence) for member in self.members]
+        slices = torch.stack([s for s, _ in outputs]).mean(dim=0)
+        return slices, top_mean(slices, self.members[0].top)  # type: ignore[arg-type]
+
+
+def train_scan_ensemble(evidence: Arrays, labels: Sequence[NDArray[np.uint8]], config: SequenceTraining, seed: int) -> ScanEnsemble:
+    """Trains `config.seeds` networks on the evidence (slices, 16) and labels (slices, 6) of whole scans."""
+    return ScanEnsemble([_train_one(evidence, labels, config, seed * 100 + s) for s in range(config.seeds)]).eval()
+
+
+def _train_one(evidence: Arrays, labels: Sequence[NDArray[np.uint8]], config: SequenceTraining, seed: int) -> ScanNetwork:
+    torch.manual_seed(seed)
+    rng = np.random.default_rng(seed)
+    network = ScanNetwork(config.hidden, config.dropout, config.top)
+    everything = np.concatenate(evidence)
+    network.mean.copy_(torch.from_numpy(everything.mean(axis=0)))
+    network.std.copy_(torch.from_numpy(everything.std(axis=0) + 1e-3))
+    optimiser = torch.optim.AdamW(network.parameters(), config.learning_rate, weight_decay=config.weight_decay)
+    steps = config.epochs * math.ceil(len(evidence) / config.batch)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
+    weight = torch.ones(len(LABELS))
+    weight[ANY] = 2.0
+    network.train()
+    for _ in range(config.epochs):
+        order = rng.permutation(len(evidence))
+        for start in range(0, len(order), config.batch):
+            losses = []
+            for k in order[start : start + config.batch]:
+                x, y = torch.from_numpy(evidence[k]), torch.from_numpy(labels[k].astype(np.float32))
+                x = x + config.jitter * network.std * torch.randn(1, x.shape[1])  # a scan-wide shift, as between scanners
+                if rng.random() < 0.5:
+                    x, y = x.flip(0), y.flip(0)
+                slices, scan = network(x)
+                per_slice = F.binary_cross_entropy_with_logits(slices, y, reduction="none")
+                per_scan = F.binary_cross_entropy_with_logits(scan, y.max(dim=0).values, reduction="none")
+                losses.append(((per_slice.mean(dim=0) + 0.3 * per_scan) * weight).sum() / 7)
+            optimiser.zero_grad(set_to_none=True)
+            torch.stack(losses).mean().backward()
+            optimiser.step()
+            schedule.step()
+    return network.eval()
+
+
+@torch.no_grad()
+def scan_logits(ensemble: ScanEnsemble, evidence: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Slice logits float32 (slices, 6) and scan logits float32 (6,) of one scan."""
+    slices, scan = ensemble(torch.from_numpy(evidence))
+    return slices.numpy(), scan.numpy()
