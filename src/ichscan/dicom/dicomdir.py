@@ -7,6 +7,8 @@ from typing import Final
 import pydicom
 
 DICOMDIR: Final = "DICOMDIR"
+IMAGES: Final = ("IMAGE", "PRIVATE")
+"""Directory Record Types (0004,1430) that can lead to CT slices."""
 
 
 def listed_files(path: Path, problems: list[str]) -> list[Path]:
@@ -18,7 +20,8 @@ def listed_files(path: Path, problems: list[str]) -> list[Path]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             records = pydicom.dcmread(path, force=True).get("DirectoryRecordSequence", [])
-            listed = [tuple(_parts(record.ReferencedFileID)) for record in records if record.get("ReferencedFileID")]
+            images = [r for r in records if r.get("DirectoryRecordType") in IMAGES and r.get("ReferencedFileID")]
+            listed = [tuple(_parts(record.ReferencedFileID)) for record in images]
     except (OSError, ValueError, KeyError, AttributeError, TypeError, EOFError) as error:
         problems.append(f"{path}: the index cannot be read ({error}); the files beside it are read instead")
         return []

@@ -92,7 +92,8 @@ def _encapsulated(data: memoryview, instance: Instance) -> list[memoryview]:
 
 def _fragments(data: memoryview, name: str) -> list[memoryview]:
     """The fragments without the Basic Offset Table."""
-    pieces, at = [], 0
+    pieces: list[memoryview] = []
+    at = 0
     while at + 8 <= len(data):
         tag, length = struct.unpack("<II", data[at : at + 8])
         if tag == _END:

@@ -4,14 +4,12 @@ import hashlib
 import math
 import struct
 import warnings
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import pydicom
-from pydicom.dataset import FileDataset
+from pydicom.dataset import Dataset, FileDataset
 from pydicom.errors import BytesLengthException, InvalidDicomError
-from pydicom.tag import Tag
 
 from ichscan.dicom.source import Source
 from ichscan.errors import NotDicomError, UnreadableFileError
@@ -143,13 +141,13 @@ def transfer_syntax(dataset: FileDataset) -> str:
     return "1.2.840.10008.1.2.1" if little in (True, None) else "1.2.840.10008.1.2.2"
 
 
-def text(dataset: Mapping[Any, Any], keyword: str) -> str:
+def text(dataset: Dataset, keyword: str) -> str:
     """A value as one clean line of text, "" when absent or not decodable."""
     value = _value(dataset, keyword)
     return " ".join(str(value).split())[:200] if value is not None else ""
 
 
-def numbers(dataset: Mapping[Any, Any], keyword: str, count: int) -> tuple[float, ...] | None:
+def numbers(dataset: Dataset, keyword: str, count: int) -> tuple[float, ...] | None:
     """`count` numbers, NaN for those that do not parse; None when the element is absent or empty."""
     value = _value(dataset, keyword)
     if value is None or value == "":
@@ -164,19 +162,19 @@ def numbers(dataset: Mapping[Any, Any], keyword: str, count: int) -> tuple[float
     return tuple(result) if len(result) == count else (math.nan,) * count
 
 
-def number(dataset: Mapping[Any, Any], keyword: str) -> float | None:
+def number(dataset: Dataset, keyword: str) -> float | None:
     """The first number of an element, None when absent or not finite."""
     found = numbers(dataset, keyword, 1)
     return found[0] if found is not None and math.isfinite(found[0]) else None
 
 
-def integer(dataset: Mapping[Any, Any], keyword: str) -> int | None:
+def integer(dataset: Dataset, keyword: str) -> int | None:
     """A whole number, None when absent or not one."""
     found = number(dataset, keyword)
     return int(found) if found is not None else None
 
 
-def _value(dataset: Mapping[Any, Any], keyword: str) -> Any:
+def _value(dataset: Dataset, keyword: str) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -284,17 +282,14 @@ def instance_from(dataset: FileDataset, source: Source, offset: int | None) -> I
     )
 
 
-def image_type(dataset: Mapping[Any, Any]) -> tuple[str, ...]:
-    """The values of Image Type (0008,0008), upper case."""
-    value = _value(dataset, "ImageType")
+def image_type(dataset: Dataset, keyword: str = "ImageType") -> tuple[str, ...]:
+    """The values of Image Type (0008,0008), or of Frame Type (0008,9007), upper case."""
+    value = _value(dataset, keyword)
     items = [value] if isinstance(value, str) else list(value or ())
     return tuple(str(item).strip().upper() for item in items)
 
 
-def acquisition_time(dataset: Mapping[Any, Any]) -> str:
+def acquisition_time(dataset: Dataset) -> str:
     """Date and time of the acquisition as sortable text; serves only to prefer the later of two duplicates."""
     whole = text(dataset, "AcquisitionDateTime")
     return whole or text(dataset, "AcquisitionDate") + text(dataset, "AcquisitionTime")
-
-
-PIXEL_DATA: Final = Tag(0x7FE0, 0x0010)

@@ -65,7 +65,8 @@ def _rescaled(stored: NDArray[np.int32], slope: float, intercept: float) -> Int1
         values = np.rint(np.clip(stored * slope + intercept, LOWEST - 1, HIGHEST)).astype(np.int32)
     if int(values.min()) < LOWEST:
         values[values < LOWEST] = AIR
-    return np.minimum(values, HIGHEST, out=values).astype(np.int16)
+    result: Int16 = np.minimum(values, HIGHEST, out=values).astype(np.int16)
+    return result
 
 
 def _padding_mask(raw: NDArray[Any], instance: Instance) -> NDArray[np.bool_] | None:

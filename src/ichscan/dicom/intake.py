@@ -1,11 +1,15 @@
 """Paths to Series: reads every header once, groups, chooses."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ichscan.dicom.choose import choose
 from ichscan.dicom.files import walk
 from ichscan.dicom.header import Instance, instance_from, looks_like_dicom, read_dataset
+from ichscan.dicom.images import is_picture, picture_series
+from ichscan.dicom.multiframe import frames_of
+from ichscan.dicom.nifti import is_nifti, nifti_series
 from ichscan.dicom.series import Intake, Series
 from ichscan.dicom.source import Source
 from ichscan.dicom.stacks import build_stacks
@@ -29,26 +33,63 @@ def open_series(
         All series with the reason why each is not analysed (None = it is), and what could not be read. One
         unreadable file never hides the others.
     """
-    problems: list[str] = []
-    instances: list[Instance] = []
-    seen = not_dicom = 0
-    for source, head in walk(paths, problems):
+    found = _Found()
+    seen = 0
+    for source, head in walk(paths, found.problems):
         seen += 1
         if progress is not None:
             progress(seen)
-        if not looks_like_dicom(head):
-            not_dicom += 1
-            continue
-        try:
-            instances += _instances(source)
-        except NotDicomError:
-            not_dicom += 1
-        except UnreadableFileError as error:
-            problems.append(str(error))
-    series: tuple[Series, ...] = choose(build_stacks(instances))
-    return Intake(series, seen, not_dicom, tuple(problems))
+        _take(source, head, found)
+    series = (*choose(build_stacks(found.instances)), *sorted(found.nifti, key=lambda one: one.files))
+    if window is not None:
+        series += tuple(picture_series(found.pictures, window))
+    else:
+        found.not_dicom += len(found.pictures)
+        if found.pictures and not series:
+            found.problems.append(
+                f"{len(found.pictures)} pictures were not read: declare their window, for example --window 40,120"
+            )
+    return Intake(series, seen, found.not_dicom, tuple(found.problems))
+
+
+@dataclass(slots=True)
+class _Found:
+    instances: list[Instance] = field(default_factory=list)
+    nifti: list[Series] = field(default_factory=list)
+    pictures: list[Source] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    not_dicom: int = 0
+
+
+def _take(source: Source, head: bytes, found: _Found) -> None:
+    """Sorts one file into what was found."""
+    try:
+        if is_picture(source.name) and head[128:132] != b"DICM":
+            found.pictures.append(source)
+        elif is_nifti(source.name, head):
+            found.nifti.append(nifti_series(source))
+        elif looks_like_dicom(head):
+            found.instances += _instances(source)
+        else:
+            found.not_dicom += 1
+            _note_broken(source, head, found.problems)
+    except NotDicomError:
+        found.not_dicom += 1
+    except UnreadableFileError as error:
+        found.problems.append(str(error))
+
+
+def _note_broken(source: Source, head: bytes, problems: list[str]) -> None:
+    """A file whose name promises DICOM must not vanish among the notes and thumbnails of a disc."""
+    if source.name.lower().endswith((".dcm", ".dicom", ".nii", ".nii.gz")):
+        what = "an empty file" if source.size == 0 else "a file of another kind"
+        problems.append(f"{source.name}: expected an image as the name says, found {what}; copy or export it again")
 
 
 def _instances(source: Source) -> Iterator[Instance]:
     dataset, offset = read_dataset(source)
-    yield instance_from(dataset, source, offset)
+    whole = instance_from(dataset, source, offset)
+    if whole.pixels.frames > 1 or "PerFrameFunctionalGroupsSequence" in dataset:
+        yield from frames_of(dataset, whole)
+    else:
+        yield whole

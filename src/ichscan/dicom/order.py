@@ -61,7 +61,7 @@ def _by_position(instances: tuple[Instance, ...]) -> Ordered:
             "front and back, are swapped."
         )
     axis = normal(orientation)
-    along = np.array([instance.position for instance in instances]) @ axis
+    along: Float64 = np.array([instance.position for instance in instances], dtype=np.float64) @ axis
     tilt = math.degrees(math.acos(min(1.0, abs(float(axis[2])))))
     if tilt > TILTED_DEG:
         notes.append(f"Slices are tilted by {tilt:.1f} degrees: kept as acquired.")
@@ -71,7 +71,7 @@ def _by_position(instances: tuple[Instance, ...]) -> Ordered:
             f"{copies} slices share the position of another one: of each place the lossless, then the latest acquired, "
             "then the one with the highest Instance Number is kept."
         )
-    positions = along[chosen]
+    positions: Float64 = along[chosen]
     kept = tuple(instances[index] for index in chosen)
     return Ordered(kept, positions, tilt, (*notes, *_irregularities(kept, positions)))
 
@@ -89,7 +89,7 @@ def _by_number(instances: tuple[Instance, ...]) -> Ordered:
         "Image Position (Patient) (0020,0032) is absent: slices are ordered by Instance Number (0020,0013), "
         f"assumed {step:g} mm apart; the order may be upside down."
     )
-    return Ordered(kept, np.arange(len(kept)) * float(step), 0.0, (note,))
+    return Ordered(kept, np.arange(len(kept), dtype=np.float64) * step, 0.0, (note,))
 
 
 def _without_duplicates(instances: tuple[Instance, ...], along: Float64) -> tuple[list[int], int]:
@@ -131,7 +131,7 @@ def _irregularities(instances: tuple[Instance, ...], positions: Float64) -> list
     mixed = len(thickness) > 1 and thickness[-1] > 1.1 * thickness[0]
     if mixed:
         notes.append(
-            f"Slices of different thickness ({thickness[0]:g} to {thickness[-1]:g} mm): kept as acquired, not resampled."
+            f"Slice thickness varies ({thickness[0]:g} to {thickness[-1]:g} mm): kept as acquired, not resampled."
         )
     # A wider step between thick slices is no gap: compare with the thickness at the place too.
     local = np.array([instances[i].thickness_mm or 0.0 for i in range(len(steps))])

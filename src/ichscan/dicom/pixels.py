@@ -10,7 +10,7 @@ from ichscan.dicom.fragments import BIG_ENDIAN, NATIVE
 from ichscan.dicom.header import Instance
 from ichscan.errors import PixelError
 
-Decoder = Callable[[memoryview, Instance], NDArray[Any]]
+Decoder = Callable[[bytes, Instance], NDArray[Any]]
 
 
 def decode(frame: memoryview, instance: Instance) -> NDArray[Any]:
@@ -32,7 +32,7 @@ def decode(frame: memoryview, instance: Instance) -> NDArray[Any]:
             "send the series uncompressed"
         )
     try:
-        decoded = decoder(frame, instance)
+        decoded = decoder(bytes(frame), instance)
     except (RuntimeError, ValueError, TypeError, OSError, IndexError, MemoryError) as error:
         raise PixelError(
             f"{instance.source.name}: Pixel Data (7FE0,0010), frame {instance.frame + 1}: corrupt "
@@ -49,48 +49,48 @@ def decode(frame: memoryview, instance: Instance) -> NDArray[Any]:
 # imagecodecs is imported where it is used: uncompressed series, the most common, start 70 ms faster without it.
 
 
-def _jpeg(frame: memoryview, instance: Instance) -> NDArray[Any]:
+def _jpeg(frame: bytes, instance: Instance) -> NDArray[Any]:
     import imagecodecs
 
     return np.asarray(imagecodecs.jpeg_decode(frame))
 
 
-def _jpeg_lossless(frame: memoryview, instance: Instance) -> NDArray[Any]:
+def _jpeg_lossless(frame: bytes, instance: Instance) -> NDArray[Any]:
     import imagecodecs
 
     return np.asarray(imagecodecs.ljpeg_decode(frame))
 
 
-def _jpeg_ls(frame: memoryview, instance: Instance) -> NDArray[Any]:
+def _jpeg_ls(frame: bytes, instance: Instance) -> NDArray[Any]:
     import imagecodecs
 
     return np.asarray(imagecodecs.jpegls_decode(frame))
 
 
-def _jpeg_2000(frame: memoryview, instance: Instance) -> NDArray[Any]:
+def _jpeg_2000(frame: bytes, instance: Instance) -> NDArray[Any]:
     import imagecodecs
 
     return np.asarray(imagecodecs.jpeg2k_decode(frame))
 
 
-def _htj2k(frame: memoryview, instance: Instance) -> NDArray[Any]:
+def _htj2k(frame: bytes, instance: Instance) -> NDArray[Any]:
     import imagecodecs
 
     return np.asarray(imagecodecs.htj2k_decode(frame))
 
 
-def _jpeg_xl(frame: memoryview, instance: Instance) -> NDArray[Any]:
+def _jpeg_xl(frame: bytes, instance: Instance) -> NDArray[Any]:
     import imagecodecs
 
     return np.asarray(imagecodecs.jpegxl_decode(frame))
 
 
-def _rle(frame: memoryview, instance: Instance) -> NDArray[Any]:
+def _rle(frame: bytes, instance: Instance) -> NDArray[Any]:
     import imagecodecs
 
     pixels = instance.pixels
-    flat = np.asarray(imagecodecs.dicomrle_decode(frame, np.dtype(f"<u{pixels.bits_allocated // 8}")))
-    values = flat.reshape(-1) if flat.dtype.itemsize > 1 else flat.view(f"<u{pixels.bits_allocated // 8}").reshape(-1)
+    dtype = np.dtype(f"<u{pixels.bits_allocated // 8}")
+    values = np.frombuffer(imagecodecs.dicomrle_decode(frame, dtype), dtype)
     size = pixels.rows * pixels.columns
     if not size <= values.size <= size + 1:
         raise ValueError("run-length segments end early")
