@@ -87,9 +87,9 @@ def _inside_of(bone: NDArray[np.uint8], radius_mm: float, hu: Float32) -> Bool:
             keep |= parts == part
     # Opening and closing eat into corners between brain and bone: grow back, but never into bone.
     grown = cv2.dilate(keep.astype(np.uint8), disc(2)) > 0
-    filled = cv2.morphologyEx((grown & (bone == 0) & (closed[crop, crop] + holes > 0)).astype(np.uint8),
-                              cv2.MORPH_CLOSE, disc(2)) > 0
-    return filled & (bone == 0)
+    grown &= (bone == 0) & ((closed[crop, crop] > 0) | (holes > 0))
+    filled = cv2.morphologyEx(grown.astype(np.uint8), cv2.MORPH_CLOSE, disc(2)) > 0
+    return np.asarray(filled & (bone == 0), dtype=np.bool_)
 
 
 def _follow(holes: Bool) -> Bool:
@@ -130,4 +130,4 @@ def _largest(mask: Bool) -> Bool:
 def disc(radius: int) -> NDArray[np.uint8]:
     """Make the round structuring element of `radius` pixels."""
     y, x = np.ogrid[-radius : radius + 1, -radius : radius + 1]
-    return (x * x + y * y <= radius * radius + radius * 0.5).astype(np.uint8)
+    return np.asarray(x * x + y * y <= radius * radius + radius * 0.5, dtype=np.uint8)

@@ -1,5 +1,6 @@
 """Draw the parameters of a bleed, and apply them: two steps, so that a bleed can be stored, shown and repeated."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -23,7 +24,7 @@ Parameters = Epidural | Intraparenchymal | Intraventricular | Subarachnoid | Sub
 BLEEDS: Final = TYPES
 """The kinds that can be simulated, in label order."""
 
-_DRAW: Final = {
+_DRAW: Final[dict[str, Callable[[Head, np.random.Generator], Parameters]]] = {
     "epidural": epidural.draw,
     "intraparenchymal": intraparenchymal.draw,
     "intraventricular": intraventricular.draw,
@@ -77,20 +78,20 @@ def apply(head: Head, parameters: Parameters) -> Simulated:
     kind = _KIND[type(parameters)]
     match parameters:
         case Epidural():
-            hu, mask = blend(head, epidural.opacity(head, parameters), parameters.hu, smooth_mm=2.5)
+            hu, mask = blend(head, epidural.opacity(head, parameters), parameters.hu, smooth_mm=1.2)
         case Subdural():
-            hu, mask = blend(head, subdural.opacity(head, parameters), parameters.hu, smooth_mm=2.0)
+            hu, mask = blend(head, subdural.opacity(head, parameters), parameters.hu, smooth_mm=1.2)
         case Intraparenchymal():
             rim = intraparenchymal.oedema(head, parameters)
-            hu, mask = blend(head, intraparenchymal.opacity(head, parameters), parameters.hu, smooth_mm=2.5,
-                             rim=rim, rim_hu=parameters.oedema_hu)
+            blood = intraparenchymal.opacity(head, parameters)
+            hu, mask = blend(head, blood, parameters.hu, smooth_mm=1.5, rim=rim, rim_hu=parameters.oedema_hu)
         case Intraventricular():
             hu, mask = blend(head, intraventricular.opacity(head, parameters), parameters.hu, smooth_mm=1.2)
         case Subarachnoid():
-            hu, mask = blend(head, subarachnoid.opacity(head, parameters), parameters.hu, smooth_mm=1.2)
+            hu, mask = blend(head, subarachnoid.opacity(head, parameters), parameters.hu, smooth_mm=0.8)
     millilitres = float((mask.sum(axis=(1, 2)) * head.thickness_mm).sum()) * _pixel_mm2(head) / 1000.0
     if millilitres < _LEAST_ML:
-        raise NotAnalysableError(f"simulate: expected at least {_LEAST_ML} ml of {kind} blood, got {millilitres:.2f} ml")
+        raise NotAnalysableError(f"simulate: expected {_LEAST_ML} ml of {kind} blood or more, got {millilitres:.2f} ml")
     return Simulated(hu, mask, kind)
 
 
@@ -125,4 +126,4 @@ def simulate(
 
 def _pixel_mm2(head: Head) -> float:
     grid, full = head.grid_hu.shape, head.hu.shape
-    return head.pitch[0] * head.pitch[1] * (grid[1] * grid[2]) / (full[1] * full[2])
+    return float(head.pitch[0] * head.pitch[1] * (grid[1] * grid[2]) / (full[1] * full[2]))

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ichscan.simulate.connected import keep_connected
 from ichscan.simulate.head import Head
 from ichscan.simulate.place import slice_for, table_point
 from ichscan.types import Float32
@@ -18,7 +19,6 @@ class Epidural:
     thickness_mm: float
     radius_mm: float
     hu: float
-    seed: int
 
 
 def draw(head: Head, rng: np.random.Generator) -> Epidural:
@@ -29,8 +29,13 @@ def draw(head: Head, rng: np.random.Generator) -> Epidural:
     half_chord = min(thickness * rng.uniform(1.5, 2.6) + 6.0, 45.0)
     # Depth of the lens over a skull of about 70 mm radius: t = l^2 / 2R + l^2 / 2S.
     curvature = max(2.0 * thickness / half_chord**2 - 1.0 / 70.0, 1.0 / 150.0)
-    return Epidural((float(head.positions_mm[index]), *centre), normal, thickness, 1.0 / curvature,
-                    float(rng.uniform(52.0, 76.0)), int(rng.integers(2**31)))
+    return Epidural(
+        centre_mm=(float(head.positions_mm[index]), *centre),
+        normal=normal,
+        thickness_mm=thickness,
+        radius_mm=1.0 / curvature,
+        hu=float(rng.uniform(52.0, 76.0)),
+    )
 
 
 def opacity(head: Head, p: Epidural) -> Float32:
@@ -50,4 +55,4 @@ def opacity(head: Head, p: Epidural) -> Float32:
             dz = (z + part * thick - z0) * np.sqrt(1.0 + p.radius_mm / 70.0)
             out[i] += np.clip((p.radius_mm - np.sqrt(flat + dz * dz)) / 1.6 + 0.5, 0.0, 1.0) / 3.0
         out[i] *= near & (head.depth_mm[i] > 0)
-    return out
+    return keep_connected(out)

@@ -33,6 +33,7 @@ class Head:
         thickness_mm: float64 (slices,), extent of each slice along the normal, taken from the positions.
         pitch: (row, column) size of a grid pixel in mm.
         centre_mm: (row, column) of the centroid of the intracranial space, mm from the first grid pixel.
+        axis: (row, column) unit vector in the image from the front of the head to its back.
         brain_hu: median HU of the intracranial space.
     """
 
@@ -45,6 +46,7 @@ class Head:
     thickness_mm: Float64
     pitch: tuple[float, float]
     centre_mm: tuple[float, float]
+    axis: tuple[float, float]
     brain_hu: float
 
     @property
@@ -59,6 +61,12 @@ class Head:
         x = (np.arange(cols, dtype=np.float32) * self.pitch[1])[None, :]
         return y, x
 
+    def midline(self) -> tuple[Float32, Float32]:
+        """Give each grid pixel's distance in mm behind the centre and to the right-hand side of the midline."""
+        y, x = self.coordinates()
+        dy, dx = y - self.centre_mm[0], x - self.centre_mm[1]
+        return dy * self.axis[0] + dx * self.axis[1], dx * self.axis[0] - dy * self.axis[1]
+
 
 def prepare(hu: Int16, spacing_mm: tuple[float, float], positions_mm: Float64) -> Head:
     """Find the intracranial space and lay the grid.
@@ -72,8 +80,8 @@ def prepare(hu: Int16, spacing_mm: tuple[float, float], positions_mm: Float64) -
     volume = float((inside.sum(axis=(1, 2)) * thickness).sum()) * voxel_ml
     if volume < _LEAST_VOLUME_ML:
         raise NotAnalysableError(
-            f"simulate: expected a head with at least {_LEAST_VOLUME_ML:.0f} ml inside the skull, found {volume:.0f} ml; "
-            "give an axial head CT in HU, inferior slice first, with its pixel spacing"
+            f"simulate: expected a head with at least {_LEAST_VOLUME_ML:.0f} ml inside the skull, found "
+            f"{volume:.0f} ml; give an axial head CT in HU, inferior slice first, with its pixel spacing"
         )
     rows, cols = hu.shape[1:]
     size = (round(cols * spacing_mm[1] / PITCH_MM), round(rows * spacing_mm[0] / PITCH_MM))
@@ -83,9 +91,30 @@ def prepare(hu: Int16, spacing_mm: tuple[float, float], positions_mm: Float64) -
     depth = np.stack([_depth(m) for m in grid_inside]) * np.float32((pitch[0] + pitch[1]) / 2)
     _, r, c = np.nonzero(grid_inside)
     centre = (float(r.mean()) * pitch[0], float(c.mean()) * pitch[1])
-    brain = float(np.median(grid_hu[grid_inside]))
-    return Head(hu, inside, grid_hu, grid_inside, depth, np.asarray(positions_mm, dtype=np.float64),
-                thickness, pitch, centre, brain)
+    return Head(
+        hu=hu,
+        inside=inside,
+        grid_hu=grid_hu,
+        grid_inside=grid_inside,
+        depth_mm=depth,
+        positions_mm=np.asarray(positions_mm, dtype=np.float64),
+        thickness_mm=thickness,
+        pitch=pitch,
+        centre_mm=centre,
+        axis=_axis(grid_inside, pitch),
+        brain_hu=float(np.median(grid_hu[grid_inside])),
+    )
+
+
+def _axis(inside: Bool, pitch: tuple[float, float]) -> tuple[float, float]:
+    """Take the long axis of the largest slices as front to back; a round head is taken as straight."""
+    area = inside.sum(axis=(1, 2))
+    _, r, c = np.nonzero(inside[area >= 0.85 * area.max()])
+    spread, directions = np.linalg.eigh(np.cov(np.stack([r * pitch[0], c * pitch[1]])))
+    row, col = directions[:, 1] * np.sign(directions[0, 1] or 1.0)
+    if spread[1] < 1.12 * spread[0] or row < np.cos(np.radians(40.0)):
+        return 1.0, 0.0
+    return float(row), float(col)
 
 
 def _depth(mask: Bool) -> Float32:

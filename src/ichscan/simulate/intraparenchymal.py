@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ichscan.errors import NotAnalysableError
+from ichscan.simulate.connected import keep_connected
 from ichscan.simulate.head import Head
 from ichscan.simulate.place import slice_for
 from ichscan.simulate.texture import smooth_field
@@ -40,20 +41,26 @@ def draw(head: Head, rng: np.random.Generator) -> Intraparenchymal:
     row, col = spots[int(rng.integers(len(spots)))]
     ratio = rng.uniform(0.65, 1.35, size=3)
     centre = (float(head.positions_mm[index]), float(row * head.pitch[0]), float(col * head.pitch[1]))
-    return Intraparenchymal(centre, (radius * ratio[0], radius * ratio[1], radius * ratio[2]),
-                            float(rng.uniform(0.0, np.pi)), float(rng.uniform(0.1, 0.35)),
-                            float(rng.uniform(4.0, 14.0)), float(rng.uniform(1.5, 3.0) + 0.2 * radius),
-                            float(rng.uniform(50.0, 78.0)), int(rng.integers(2**31)))
+    return Intraparenchymal(
+        centre_mm=centre,
+        radii_mm=(radius * float(ratio[0]), radius * float(ratio[1]), radius * float(ratio[2])),
+        turn=float(rng.uniform(0.0, np.pi)),
+        lobes=float(rng.uniform(0.08, 0.24)),
+        oedema_hu=float(rng.uniform(5.0, 15.0)),
+        oedema_mm=float(rng.uniform(1.5, 3.5) + 0.2 * radius),
+        hu=float(rng.uniform(50.0, 78.0)),
+        seed=int(rng.integers(2**31)),
+    )
 
 
 def opacity(head: Head, p: Intraparenchymal) -> Float32:
     """Fraction of each grid voxel that is blood: float32 (slices, grid rows, grid cols) in [0, 1]."""
-    return _profile(head, p, 0.0, 1.6)
+    return keep_connected(_profile(head, p, 0.0, 1.8))
 
 
 def oedema(head: Head, p: Intraparenchymal) -> Float32:
     """Strength of the dark rim, blood included: float32 (slices, grid rows, grid cols) in [0, 1]."""
-    return _profile(head, p, p.oedema_mm, 1.6 + p.oedema_mm)
+    return _profile(head, p, p.oedema_mm, 1.0 + 0.7 * p.oedema_mm)
 
 
 def _profile(head: Head, p: Intraparenchymal, grow_mm: float, edge_mm: float) -> Float32:
@@ -64,7 +71,7 @@ def _profile(head: Head, p: Intraparenchymal, grow_mm: float, edge_mm: float) ->
     b = ((x - x0) * cos - (y - y0) * sin) / p.radii_mm[2]
     flat = (a * a + b * b).astype(np.float32)
     mean = float(np.prod(p.radii_mm)) ** (1 / 3)
-    field = smooth_field(head, max(3.0, 0.7 * mean), p.seed) * p.lobes
+    field = smooth_field(head, max(4.0, 0.9 * mean), p.seed) * p.lobes
     out = np.zeros(head.grid_hu.shape, dtype=np.float32)
     for i, (z, thick) in enumerate(zip(head.positions_mm, head.thickness_mm, strict=True)):
         if abs(z - z0) > 1.8 * p.radii_mm[0] + thick + grow_mm:

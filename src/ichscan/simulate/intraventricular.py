@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from ichscan.anatomy import disc
 from ichscan.errors import NotAnalysableError
 from ichscan.simulate.csf import ventricles
 from ichscan.simulate.head import Head
@@ -36,9 +37,14 @@ def draw(head: Head, rng: np.random.Generator) -> Intraventricular:
         raise NotAnalysableError(f"simulate: expected 0.5 ml of ventricle, found {len(spots) * voxel_ml:.2f} ml")
     i, row, col = spots[int(rng.integers(len(spots)))]
     rows = spots[:, 1] * head.pitch[0]
-    return Intraventricular(bool(rng.random() < 0.5), float(np.quantile(rows, rng.uniform(0.35, 0.85))),
-                            (float(head.positions_mm[i]), float(row * head.pitch[0]), float(col * head.pitch[1])),
-                            float(rng.uniform(10.0, 60.0)), float(rng.uniform(48.0, 75.0)), int(rng.integers(2**31)))
+    return Intraventricular(
+        layered=bool(rng.random() < 0.5),
+        level_mm=float(np.quantile(rows, rng.uniform(0.4, 0.88))),
+        centre_mm=(float(head.positions_mm[i]), float(row * head.pitch[0]), float(col * head.pitch[1])),
+        reach_mm=float(rng.uniform(10.0, 50.0)),
+        hu=float(rng.uniform(48.0, 75.0)),
+        seed=int(rng.integers(2**31)),
+    )
 
 
 def opacity(head: Head, p: Intraventricular) -> Float32:
@@ -48,7 +54,10 @@ def opacity(head: Head, p: Intraventricular) -> Float32:
     field = smooth_field(head, 9.0, p.seed)
     out = np.zeros(head.grid_hu.shape, dtype=np.float32)
     for i in np.flatnonzero(space.any(axis=(1, 2))):
-        wall = cv2.GaussianBlur(space[i].astype(np.float32), (0, 0), 0.7 / head.pitch[0])
+        # The found space is a voxel small all round, as partial volume hides its wall.
+        wide = cv2.dilate(space[i].astype(np.uint8), disc(1)).astype(np.float32)
+        wide *= head.grid_hu[i] < head.brain_hu - 3.0
+        wall = cv2.GaussianBlur(wide, (0, 0), 0.7 / head.pitch[0])
         if p.layered:
             part = np.clip((y - p.level_mm + field[i]) / 2.0 + 0.5, 0.0, 1.0)
         else:

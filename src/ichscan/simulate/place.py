@@ -24,8 +24,8 @@ def table_point(
     edge = np.argwhere((head.depth_mm[index] > 0) & (head.depth_mm[index] <= 1.5 * head.pitch[0]))
     weight = np.ones(len(edge))
     if lateral:
-        angle = np.arctan2(edge[:, 0] * head.pitch[0] - head.centre_mm[0], edge[:, 1] * head.pitch[1] - head.centre_mm[1])
-        weight = np.abs(np.cos(angle)) + 0.12
+        behind, across = (axis[edge[:, 0], edge[:, 1]] for axis in head.midline())
+        weight = np.abs(across) / np.hypot(behind, across) + 0.1
     row, col = edge[int(rng.choice(len(edge), p=weight / weight.sum()))]
     gy = float(cv2.Sobel(depth, cv2.CV_32F, 0, 1)[row, col])
     gx = float(cv2.Sobel(depth, cv2.CV_32F, 1, 0)[row, col])

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from ichscan.anatomy import disc
 from ichscan.errors import NotAnalysableError
 from ichscan.simulate.csf import sulci
 from ichscan.simulate.head import Head
@@ -32,9 +33,15 @@ def draw(head: Head, rng: np.random.Generator) -> Subarachnoid:
     voxel_ml = head.pitch[0] * head.pitch[1] * float(np.median(head.thickness_mm)) / 1000.0
     if len(spots) * voxel_ml < 1.0:
         raise NotAnalysableError(f"simulate: expected 1 ml of subarachnoid CSF, found {len(spots) * voxel_ml:.2f} ml")
-    i, row, col = spots[int(rng.integers(len(spots)))]
-    return Subarachnoid((float(head.positions_mm[i]), float(row * head.pitch[0]), float(col * head.pitch[1])),
-                        float(rng.uniform(14.0, 55.0)), float(rng.uniform(46.0, 66.0)), int(rng.integers(2**31)))
+    # Cisterns and Sylvian fissures are few voxels but the commonest place.
+    weight = np.where(head.depth_mm[tuple(spots.T)] > 12.0, 5.0, 1.0)
+    i, row, col = spots[int(rng.choice(len(spots), p=weight / weight.sum()))]
+    return Subarachnoid(
+        centre_mm=(float(head.positions_mm[i]), float(row * head.pitch[0]), float(col * head.pitch[1])),
+        reach_mm=float(rng.uniform(14.0, 55.0)),
+        hu=float(rng.uniform(48.0, 70.0)),
+        seed=int(rng.integers(2**31)),
+    )
 
 
 def opacity(head: Head, p: Subarachnoid) -> Float32:
@@ -47,5 +54,8 @@ def opacity(head: Head, p: Subarachnoid) -> Float32:
     for i, z in enumerate(head.positions_mm):
         distance = np.sqrt((y - y0) ** 2 + (x - x0) ** 2 + (z - z0) ** 2)
         part = np.clip((p.reach_mm - distance + 8.0 * field[i]) / 10.0, 0.0, 1.0)
-        out[i] = cv2.GaussianBlur(space[i] * part, (0, 0), 0.6 / head.pitch[0]) * (head.depth_mm[i] > 0)
+        # Blood widens the sulcus a little, and partial volume blurs it.
+        wide = cv2.dilate(space[i], disc(1)) * part
+        blurred = cv2.GaussianBlur(wide, (0, 0), 0.6 / head.pitch[0])
+        out[i] = np.clip(1.4 * blurred, 0.0, 1.0) * (head.depth_mm[i] > 0)
     return out
