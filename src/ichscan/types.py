@@ -84,3 +84,33 @@ class Prediction:
     boxes: NDArray[np.int32]
     warnings: tuple[str, ...] = ()
     timing_s: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What is told about one series, or about one file that could not be read. Holds no pixels.
+
+    Attributes:
+        status: "analysed" or "not_analysable".
+        reason: None when analysed, otherwise one sentence saying why not.
+        study_instance_uid, series_instance_uid: "" when unknown.
+        description: for people; not patient data.
+        slices: images in the series (0 for a file that could not be read).
+        positions_mm, sop_instance_uids, files: per analysed slice, inferior to superior; see `Volume`.
+        prediction: None when not analysed.
+        warnings: of the series, the volume and the prediction, in this order.
+        timing_s: seconds by stage (read, preprocess, infer, total). Preprocessing and inference overlap.
+    """
+
+    status: str
+    reason: str | None
+    study_instance_uid: str
+    series_instance_uid: str
+    description: str
+    slices: int
+    positions_mm: tuple[float, ...] = ()
+    sop_instance_uids: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    prediction: Prediction | None = None
+    warnings: tuple[str, ...] = ()
+    timing_s: Mapping[str, float] = field(default_factory=dict)

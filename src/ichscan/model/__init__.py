@@ -1,0 +1,1 @@
+"""From HU to calibrated probabilities, with a bundle as the only source of settings. No torch."""

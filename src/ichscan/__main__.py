@@ -1,0 +1,7 @@
+"""`python -m ichscan`."""
+
+import sys
+
+from ichscan.cli import main
+
+sys.exit(main())

@@ -1,0 +1,69 @@
+"""A progress bar on stderr, only on a terminal."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from ichscan.pipeline import Progress
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as RichProgress
+    from rich.progress import TaskID
+
+    from ichscan.dicom import Intake
+
+
+class Bar:
+    """Counts slices over all series of a run; silent when stderr is not a terminal."""
+
+    def __init__(self) -> None:
+        self._bar: RichProgress | None = _rich_bar() if sys.stderr.isatty() else None
+        self._task: TaskID | None = None
+        self._before = self._current = 0
+
+    def callbacks(self) -> Progress:
+        """For `ichscan.pipeline.examine`."""
+        return Progress() if self._bar is None else Progress(self._found, self._slices)
+
+    @contextmanager
+    def shown(self) -> Iterator[None]:
+        """Shows the bar for the length of the block."""
+        if self._bar is None:
+            yield
+            return
+        self._task = self._bar.add_task("reading headers", total=None)
+        with self._bar:
+            yield
+
+    @contextmanager
+    def hidden(self) -> Iterator[None]:
+        """Takes the bar away while something else is printed."""
+        if self._bar is None:
+            yield
+            return
+        self._bar.stop()
+        yield
+        self._bar.start()
+
+    def _found(self, intake: "Intake") -> None:
+        if self._bar is not None and self._task is not None:
+            total = sum(series.slices for series in intake.chosen)
+            self._bar.update(self._task, description="slices", total=total)
+
+    def _slices(self, done: int) -> None:
+        if self._bar is None or self._task is None:
+            return
+        if done < self._current:  # the next series has begun
+            self._before += self._current
+        self._current = done
+        self._bar.update(self._task, completed=self._before + self._current)
+
+
+def _rich_bar() -> "RichProgress":
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as RichProgress
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    return RichProgress(*columns, console=Console(stderr=True), transient=True)

@@ -1,0 +1,27 @@
+"""Every command of `ichscan`, in one table. A module is imported only when its command is asked for.
+
+Each module has `configure(parser)`, which adds the options, and `run(arguments)`, which returns the exit code.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """Where a command is and what `ichscan --help` says of it."""
+
+    module: str
+    summary: str
+
+
+COMMANDS: Final[Mapping[str, Command]] = MappingProxyType(
+    {
+        "demo": Command("ichscan.cli.demo", "analyse the bundled example scans"),
+        "predict": Command("ichscan.cli.predict", "analyse head CT scans"),
+        "models": Command("ichscan.cli.models", "list, show or verify model bundles"),
+        "doctor": Command("ichscan.cli.doctor", "check this installation"),
+    }
+)

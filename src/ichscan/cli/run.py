@@ -1,0 +1,121 @@
+"""What `predict` and `demo` share: analyse paths, show tables, write files."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from ichscan.cli.parser import NOTICE
+from ichscan.cli.progress import Bar
+from ichscan.cli.table import show_report
+from ichscan.cli.terminal import complain, remark, tail
+from ichscan.errors import InputError
+from ichscan.pipeline import examine
+from ichscan.types import Report
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+STDOUT: Final = "-"
+NOT_ANALYSED: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """Where results go.
+
+    Attributes:
+        json: file for the array of all results, "-" for stdout, None for none.
+        folder: for one JSON and one contact sheet per series, or None.
+        heatmaps: also a full-size picture of every suspicious slice.
+    """
+
+    json: str | None = None
+    folder: Path | None = None
+    heatmaps: bool = False
+
+
+def run_prediction(
+    paths: Sequence[Path],
+    outputs: Outputs,
+    *,
+    model: Path | None = None,
+    window: tuple[float, float] | None = None,
+) -> int:
+    """Analyses everything in `paths`; returns the exit code.
+
+    Raises:
+        InputError: a path does not exist, or nothing in them is an image.
+        BundleError, OutputError: see `ichscan.errors`.
+    """
+    missing = [path for path in paths if not path.exists()]
+    if missing:
+        raise InputError(f"{missing[0]}: no such file or folder; check the name")
+    console = None if outputs.json == STDOUT else _console()
+    writer = None
+    if outputs.folder is not None:
+        from ichscan.report.files import SeriesWriter
+
+        writer = SeriesWriter(outputs.folder, outputs.heatmaps)
+    reports: list[Report] = []
+    bar = Bar()
+    with bar.shown():
+        for report, volume in examine(paths, model, window, class_maps=writer is not None, progress=bar.callbacks()):
+            if writer is not None:
+                writer.write(report, volume)
+            del volume  # before the next series is read
+            if console is not None:
+                with bar.hidden():
+                    show_report(console, report)
+            reports.append(without_maps(report))
+    return _conclude(paths, reports, outputs, console)
+
+
+def _conclude(paths: Sequence[Path], reports: list[Report], outputs: Outputs, console: "Console | None") -> int:
+    if outputs.json is not None:
+        _write_json(outputs.json, reports)
+    if console is not None:
+        if outputs.folder is not None:
+            console.print(
+                f"Results and pictures are in {outputs.folder}", markup=False, highlight=False, soft_wrap=True
+            )
+        console.print(NOTICE, style="italic", highlight=False)
+    else:
+        remark(NOTICE)
+    if not reports:
+        raise InputError(f"{paths[0]}: no DICOM image found; expected a folder, file or archive with head CT slices")
+    refused = [report for report in reports if report.status != "analysed"]
+    for report in refused:
+        complain(f"not analysed: {_name(report)}: {report.reason}")
+    return NOT_ANALYSED if refused else 0
+
+
+def without_maps(report: Report) -> Report:
+    """The report without class maps, which are needed for pictures only."""
+    if report.prediction is None or report.prediction.class_maps is None:
+        return report
+    return replace(report, prediction=replace(report.prediction, class_maps=None))
+
+
+def _name(report: Report) -> str:
+    uid = tail(report.series_instance_uid, 24)
+    return f"{report.description} {uid}".strip()
+
+
+def _write_json(target: str, reports: list[Report]) -> None:
+    from ichscan.report.result import to_json
+
+    text = to_json(reports)
+    if target == STDOUT:
+        sys.stdout.write(text)
+        return
+    from ichscan.report.write import write_atomically
+
+    write_atomically(Path(target), text.encode("utf-8"))
+
+
+def _console() -> "Console":
+    from rich.console import Console
+
+    return Console(file=sys.stdout, emoji=False)

@@ -1,0 +1,134 @@
+"""One picture of a whole scan: findings, every slice with its heat map, probabilities along the slices."""
+
+from typing import Final
+
+import cv2
+import numpy as np
+
+from ichscan import __version__
+from ichscan.labels import ANY, LABELS
+from ichscan.report.chart import HEIGHT as CHART_HEIGHT
+from ichscan.report.chart import chart
+from ichscan.report.draw import ALERT, DIM, TEXT, UInt8, box, canvas, paste, text
+from ichscan.report.heatmap import colour, flipped_axes, heat, inside_head, slice_picture
+from ichscan.types import Prediction, Report, Volume
+
+TILE: Final = 176
+CAPTION: Final = 18
+HEADER: Final = 150
+MAX_TILES: Final = 120
+LEAST_COLUMNS: Final = 6
+UID_SHOWN: Final = 20
+NOTICE: Final = "Not for diagnostic use alone. ichscan is an assistant, not a medical device."
+
+
+def contact_sheet(volume: Volume, report: Report) -> UInt8:
+    """Draws the sheet: the same input gives the same pixels. Holds no patient data, only the end of the series UID.
+
+    Args:
+        volume: the analysed slices.
+        report: of the same series, with a prediction (and class maps, if heat is to be shown).
+
+    Returns:
+        uint8 (rows, cols, 3), BGR.
+    """
+    if report.prediction is None:
+        raise ValueError("contact_sheet: expected an analysed series")
+    prediction = report.prediction
+    shown, per_tile = tiles_shown(prediction)
+    columns = int(np.clip(np.ceil(np.sqrt(len(shown) * 1.7)), LEAST_COLUMNS, 15))
+    rows = -(-len(shown) // columns)
+    sheet = canvas(HEADER + rows * (TILE + CAPTION) + CHART_HEIGHT, columns * TILE)
+    _header(sheet, report, prediction, per_tile)
+    inside = inside_head(volume)
+    for place, index in enumerate(shown):
+        mask = None if inside is None else inside[index]
+        picture = slice_picture(volume, index, heat(volume, prediction, index, ANY, mask))
+        tile = _tile(_cut(picture, volume, prediction), volume, report, index)
+        paste(sheet, tile, HEADER + place // columns * (TILE + CAPTION), place % columns * TILE)
+    paste(sheet, chart(prediction, sheet.shape[1]), HEADER + rows * (TILE + CAPTION), 0)
+    return sheet
+
+
+def tiles_shown(prediction: Prediction) -> tuple[list[int], int]:
+    """Which slices get a tile, and how many slices stand behind each.
+
+    All, up to `MAX_TILES`; of more, the most suspicious of every few neighbours, so that none is missed.
+    """
+    score = prediction.slices[:, ANY]
+    per_tile = -(-len(score) // MAX_TILES)
+    starts = range(0, len(score), per_tile)
+    return [start + int(np.argmax(score[start : start + per_tile])) for start in starts], per_tile
+
+
+def _header(sheet: UInt8, report: Report, prediction: Prediction, per_tile: int) -> None:
+    model = prediction.model
+    uid = report.series_instance_uid[-UID_SHOWN:] or "without UID"
+    text(sheet, f"ichscan {__version__}   series ...{uid}   {len(prediction.slices)} slices", 12, 24, 0.55, TEXT)
+    text(sheet, f"model {model.name} {model.version} ({model.sha256[:8]})", 12, 44, 0.4, DIM)
+    positive = bool(prediction.scan[ANY] >= prediction.scan_thresholds[ANY])
+    verdict = "hemorrhage suspected" if positive else "no hemorrhage found"
+    text(sheet, f"Scan: {verdict}", 12, 72, 0.6, ALERT if positive else TEXT, bold=True)
+    for i, label in enumerate(LABELS):
+        alert = prediction.scan[i] >= prediction.scan_thresholds[i]
+        x = 12 + i * (sheet.shape[1] - 24) // len(LABELS)
+        words = f"{label} {prediction.scan[i]:.2f}"
+        text(sheet, words, x, 96, 0.42, ALERT if alert else TEXT)
+    text(sheet, NOTICE, 12, 120, 0.45, TEXT)
+    more = f"; each tile is the most suspicious of {per_tile} slices" if per_tile > 1 else ""
+    text(
+        sheet,
+        f"red frame: slice at or above its threshold{more}; colour: class activation for 'any'",
+        12,
+        140,
+        0.4,
+        DIM,
+    )
+    _legend(sheet)
+
+
+def _legend(sheet: UInt8) -> None:
+    """Colour bar: activation from none to the strongest of the scan."""
+    ramp = np.repeat(np.linspace(0, 1, 120, dtype=np.float32)[None], 10, axis=0)
+    left = sheet.shape[1] - 200
+    paste(sheet, colour(np.full(ramp.shape, 90, np.uint8), ramp), 131, left)
+    text(sheet, "0", left - 14, 140, 0.4, DIM)
+    text(sheet, "scan max", left + 124, 140, 0.4, DIM)
+
+
+def _cut(picture: UInt8, volume: Volume, prediction: Prediction) -> UInt8:
+    """The region that holds the head in all slices: the union of the boxes the network saw, within the image."""
+    rows, cols = volume.hu.shape[1:]
+    boxes = prediction.boxes
+    y0, x0 = max(int(boxes[:, 0].min()), 0), max(int(boxes[:, 1].min()), 0)
+    y1 = min(int((boxes[:, 0] + boxes[:, 2]).max()), rows)
+    x1 = min(int((boxes[:, 1] + boxes[:, 2]).max()), cols)
+    flipped = flipped_axes(volume)
+    if 0 in flipped:
+        y0, y1 = rows - y1, rows - y0
+    if 1 in flipped:
+        x0, x1 = cols - x1, cols - x0
+    return picture[y0:y1, x0:x1]
+
+
+def _tile(picture: UInt8, volume: Volume, report: Report, index: int) -> UInt8:
+    """One slice in true proportions with its number, position and probability below; framed when suspicious."""
+    prediction = report.prediction
+    if prediction is None:
+        raise ValueError("_tile: expected an analysed series")
+    tile = canvas(TILE + CAPTION, TILE)
+    row_mm, col_mm = volume.spacing_mm or (1.0, 1.0)
+    height, width = picture.shape[0] * row_mm, picture.shape[1] * col_mm
+    scale = (TILE - 6) / max(height, width)
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA).astype(np.uint8)
+    paste(tile, small, (TILE - size[1]) // 2, (TILE - size[0]) // 2)
+    if volume.orientation is not None:
+        text(tile, "R", 6, TILE // 2, 0.35, DIM)
+    probability = float(prediction.slices[index, ANY])
+    alert = probability >= float(prediction.slice_thresholds[ANY])
+    if alert:
+        box(tile, 1, 1, TILE - 2, TILE - 2, ALERT, 2)
+    caption = f"{index + 1}: {report.positions_mm[index]:.1f} mm  {probability:.2f}"
+    text(tile, caption, 6, TILE + CAPTION - 6, 0.4, ALERT if alert else TEXT)
+    return tile

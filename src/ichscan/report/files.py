@@ -1,0 +1,60 @@
+"""The files of one run: per series one result JSON, one contact sheet and, if asked for, the suspicious slices."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ichscan.errors import OutputError
+from ichscan.labels import ANY
+from ichscan.report.contact_sheet import contact_sheet
+from ichscan.report.heatmap import heat, slice_picture
+from ichscan.report.result import one_to_json
+from ichscan.report.write import file_stem, make_folder, write_atomically
+from ichscan.types import Prediction, Report, Volume
+
+
+class SeriesWriter:
+    """Writes into one folder and never gives two series of a run the same name."""
+
+    def __init__(self, folder: Path, heatmaps: bool = False) -> None:
+        make_folder(folder)
+        self._folder = folder
+        self._heatmaps = heatmaps
+        self._taken: set[str] = set()
+
+    def write(self, report: Report, volume: Volume | None) -> list[Path]:
+        """Writes `<series UID>.json` and, when analysed, `<series UID>.png`; returns the paths.
+
+        Raises:
+            OutputError: disk full, no permission.
+        """
+        stem = file_stem(report.series_instance_uid, self._taken)
+        written = [self._folder / f"{stem}.json"]
+        write_atomically(written[0], one_to_json(report).encode("utf-8"))
+        if volume is not None and report.prediction is not None:
+            path = self._folder / f"{stem}.png"
+            write_atomically(path, png(contact_sheet(volume, report)))
+            written.append(path)
+            if self._heatmaps:
+                written += self._write_slices(stem, volume, report.prediction)
+        return written
+
+    def _write_slices(self, stem: str, volume: Volume, prediction: Prediction) -> list[Path]:
+        suspicious = np.flatnonzero(prediction.slices[:, ANY] >= prediction.slice_thresholds[ANY])
+        paths = []
+        for i in suspicious:
+            path = self._folder / f"{stem}-slice-{i + 1:03d}.png"
+            write_atomically(path, png(slice_picture(volume, int(i), heat(volume, prediction, int(i)))))
+            paths.append(path)
+        return paths
+
+
+def png(picture: NDArray[np.uint8]) -> bytes:
+    """PNG of a BGR picture, uint8 (rows, cols, 3)."""
+    import cv2
+
+    done, data = cv2.imencode(".png", picture)
+    if not done:
+        raise OutputError(f"a picture of {picture.shape} could not be encoded as PNG; report this")
+    return bytes(data)

@@ -1,0 +1,118 @@
+"""Class activation as a heat map over a slice: where the network saw what it calls hemorrhage.
+
+For a network that ends in global average pooling and a linear layer, ReLU(class map) is its Grad-CAM up to a constant
+(Selvaraju et al. 2017, appendix A). Maps are never stretched to their own maximum: that lights up every healthy slice.
+"""
+
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ichscan.anatomy import intracranial_mask
+from ichscan.labels import ANY
+from ichscan.model.preprocess import windowed
+from ichscan.types import Float32, Prediction, Volume
+
+UInt8 = NDArray[np.uint8]
+Bool = NDArray[np.bool_]
+BRAIN: Final = (40.0, 80.0)
+"""Brain window, (centre, width) in HU."""
+OPACITY: Final = 0.6
+MARGIN: Final = 9
+"""Pixels by which the inside of the head is widened: blood against the skull is part of it."""
+
+
+def gate(probability: float, threshold: float) -> float:
+    """How much of a slice's map is shown: 0 up to half its threshold, 1 from the threshold on, linear between."""
+    half = max(threshold, 1e-6) / 2
+    return float(np.clip((probability - half) / half, 0.0, 1.0))
+
+
+def heat(volume: Volume, prediction: Prediction, index: int, label: int = ANY, inside: Bool | None = None) -> Float32:
+    """Heat of one slice: gate * ReLU(class map) / largest ReLU(class map) of all slices that are shown at all.
+
+    One scale for the whole scan, and nothing on slices that the model calls clear.
+
+    Args:
+        volume: the slices.
+        prediction: with class maps; without, the heat is 0.
+        index: slice.
+        label: index into `ichscan.labels.LABELS`.
+        inside: bool (rows, cols), where heat may be; everywhere when None.
+
+    Returns:
+        float32 (rows, cols) in [0, 1].
+    """
+    rows, cols = volume.hu.shape[1:]
+    out = np.zeros((rows, cols), np.float32)
+    maps = prediction.class_maps
+    if maps is None:
+        return out
+    threshold = float(prediction.slice_thresholds[label])
+    gates = np.array([gate(float(p), threshold) for p in prediction.slices[:, label]])
+    largest = float(maps[gates > 0, label].max(initial=0.0))
+    if gates[index] == 0 or largest <= 0:
+        return out
+    scaled = np.maximum(maps[index, label], 0) * np.float32(gates[index] / largest)
+    top, left, side = (int(v) for v in prediction.boxes[index])
+    square = cv2.resize(scaled, (side, side), interpolation=cv2.INTER_LINEAR)
+    y0, y1 = max(top, 0), min(top + side, rows)
+    x0, x1 = max(left, 0), min(left + side, cols)
+    out[y0:y1, x0:x1] = square[y0 - top : y1 - top, x0 - left : x1 - left]
+    if inside is not None:
+        out[~inside] = 0
+    return out
+
+
+def inside_head(volume: Volume) -> Bool | None:
+    """Bool (slices, rows, cols), the inside of the skull a little widened; None when it cannot be found.
+
+    A slice in which no closed skull is found (base, vertex, craniectomy) may be lit everywhere in the head.
+    """
+    if volume.spacing_mm is None:
+        return None
+    mask = intracranial_mask(volume.hu, volume.spacing_mm)
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * MARGIN + 1, 2 * MARGIN + 1))
+    for i, one in enumerate(mask):
+        mask[i] = cv2.dilate(one.astype(np.uint8), kernel) > 0 if one.any() else volume.hu[i] > -200
+    return mask
+
+
+def colour(grey: UInt8, heat_map: Float32) -> UInt8:
+    """Lays heat over grey values: red where there is some, yellow where there is most.
+
+    Args:
+        grey: uint8 (rows, cols).
+        heat_map: float32 (rows, cols) in [0, 1].
+
+    Returns:
+        uint8 (rows, cols, 3), BGR.
+    """
+    picture = np.repeat(grey[..., None], 3, axis=2).astype(np.float32)
+    tint = np.zeros_like(picture)
+    tint[..., 1] = 255 * heat_map
+    tint[..., 2] = 255
+    alpha = (OPACITY * np.sqrt(heat_map))[..., None]
+    mixed: UInt8 = np.rint(picture + alpha * (tint - picture)).astype(np.uint8)
+    return mixed
+
+
+def slice_picture(volume: Volume, index: int, heat_map: Float32) -> UInt8:
+    """One slice in the brain window with its heat, uint8 (rows, cols, 3) BGR, as radiologists look at it.
+
+    When the orientation is recorded, the patient's right is on the left and anterior is up.
+    """
+    picture = colour(windowed(volume.hu[index], *BRAIN), heat_map)
+    for axis in flipped_axes(volume):
+        picture = np.flip(picture, axis)
+    return np.ascontiguousarray(picture)
+
+
+def flipped_axes(volume: Volume) -> tuple[int, ...]:
+    """Image axes (0 rows, 1 columns) to reverse for display; LPS: +x is the patient's left, +y posterior."""
+    if volume.orientation is None:
+        return ()
+    along_row, along_column = volume.orientation[0], volume.orientation[4]
+    return tuple(axis for axis, cosine in ((0, along_column), (1, along_row)) if cosine < 0)
