@@ -16,8 +16,8 @@ DEFAULT_INPUT = InputSpec(
     channels=(Channel(40, 80, -5), Channel(40, 80, 0), Channel(40, 80, 5), Channel(80, 200, 0)),
     crop="head",
     size=256,
-    mean=(0.268, 0.268, 0.268, 0.206),
-    std=(0.354, 0.354, 0.354, 0.307),
+    mean=(0.291, 0.291, 0.291, 0.223),
+    std=(0.359, 0.359, 0.359, 0.313),
     interpolation="area",
     slab_mm=5.0,
     sequence_mm=5.0,
@@ -48,6 +48,7 @@ class Recipe:
 
     name: str = "ichscan-default"
     version: str = "1.0.0"
+    description: str = ""
     seed: int = 2026
     folds: int = 5
     imagenet: str = ""
@@ -119,9 +120,9 @@ def _fill(kind: Any, values: Mapping[str, Any], where: str) -> Any:
         filled = kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
     except TypeError as error:
         raise UsageError(f"{where}: {error}") from error
-    for name, spec_field in known.items():
-        expected, value = spec_field.type, getattr(filled, name)
-        simple = {"int": (int,), "float": (int, float), "str": (str,), int: (int,), float: (int, float), str: (str,)}
-        if expected in simple and (not isinstance(value, simple[expected]) or isinstance(value, bool)):  # type: ignore[index]
-            raise UsageError(f"{where}.{name}: expected {expected}, found {value!r}")
+    for name, entry in known.items():
+        value = getattr(filled, name)
+        accepted = {int: (int,), float: (int, float), str: (str,)}.get(entry.type)  # type: ignore[call-overload]
+        if accepted and (not isinstance(value, accepted) or isinstance(value, bool)):
+            raise UsageError(f"{where}.{name}: expected {entry.type.__name__}, found {value!r}")  # type: ignore[union-attr]
     return filled

@@ -4,7 +4,7 @@ Backbone: EfficientNet-Lite0 (Tan & Le 2019, arXiv:1905.11946, the TensorFlow "l
 bleeds are small, and five such networks fit in one bundle. Stride 16 also sees its own mirror image: blood breaks the
 left-right symmetry of the brain. Two segmentation heads exist for supervision: the types (boxes, simulated bleeds) and
 the teacher's tissue classes. The first one's `any` map steers attention pooling, so that the label is decided from where
-blood is seen rather than from the scalp.
+blood is seen rather than from the scalp; no gradient flows back into it from there, so that it stays a map of blood.
 
 Pooling is the mean of a feature map: class-activation maps are exact (Zhou et al. 2016, arXiv:1512.04150), because
 features = [P, H*W*attention*P] and logits = W * mean(features) + b.
@@ -72,6 +72,7 @@ class SliceNetwork(nn.Module):
         self.smooth = nn.Sequential(_separable(WIDTH), _separable(WIDTH))
         self.lesion = nn.Conv2d(WIDTH, len(LABELS), 1)
         self.teacher = nn.Conv2d(WIDTH, TEACHER_CLASSES, 1)
+        self.attend = nn.Conv2d(WIDTH, 1, 1)
         self.dropout = nn.Dropout(0.3)
         self.head = nn.Linear(2 * WIDTH, len(LABELS))
         for maps in (self.lesion, self.teacher):
@@ -84,7 +85,8 @@ class SliceNetwork(nn.Module):
         p = self.smooth(fine)
         lesion_maps, teacher_maps = self.lesion(p), self.teacher(p)
         cells = p.shape[2] * p.shape[3]
-        attention = torch.softmax(lesion_maps[:, ANY].flatten(1), dim=1).view(-1, 1, p.shape[2], p.shape[3])
+        look = self.attend(p)[:, 0] + lesion_maps[:, ANY].detach()
+        attention = torch.softmax(look.flatten(1), dim=1).view(-1, 1, p.shape[2], p.shape[3])
         features = torch.cat([p, p * attention * cells], dim=1)
         logits = self.head(self.dropout(features.mean(dim=(2, 3))))
         evidence = torch.cat([logits, _strongest(lesion_maps), _strongest(teacher_maps)], dim=1)

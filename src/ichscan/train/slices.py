@@ -1,7 +1,8 @@
 """Trains one slice network on the slices of some patients. Resumable at every epoch, with the same numbers.
 
 Loss: BCE per label (any twice, as in the RSNA score) + BCE of the lesion maps where they are known + BCE of the
-teacher's maps where they exist. The weights that are kept are an exponential moving average.
+teacher's maps where they exist. Simulated bleeds teach the maps only: with them the labels became worse on real bleeds.
+The weights that are kept are an exponential moving average.
 """
 
 import copy
@@ -11,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -25,7 +27,7 @@ from ichscan.train import augment
 from ichscan.train.checkpoint import load_checkpoint, save_checkpoint
 from ichscan.train.imagenet import load_imagenet
 from ichscan.train.sampling import Mix, draw_epoch
-from ichscan.train.slice_network import SliceNetwork
+from ichscan.train.slice_network import SliceNetwork, SliceOutput
 from ichscan.train.targets import Examples
 
 log = logging.getLogger(__name__)
@@ -46,6 +48,25 @@ class SliceTraining:
     teacher_weight: float = 5.0
     ema: float = 0.995
     label_smoothing: float = 0.02
+    seed: int = 100
+
+
+class Truth(NamedTuple):
+    """What a batch of n slices is compared with.
+
+    Attributes:
+        labels: (n, 6).
+        maps: (n, 10, 64, 64), lesion maps of the 6 labels, then the teacher's 4 classes.
+        known: (n, 6), 1 where the lesion map may be learned.
+        taught: (n,), 1 where the teacher's maps exist.
+        real: (n,), 1 for real slices, 0 for simulated bleeds.
+    """
+
+    labels: Tensor
+    maps: Tensor
+    known: Tensor
+    taught: Tensor
+    real: Tensor
 
 
 class Pool:
@@ -97,11 +118,11 @@ def train_slice_network(
         network.train()
         total = 0.0
         batches = list(_batches(order, config.batch))
-        for x, y, maps, known, taught in _loader(pool, batches, spec, seed * 1000 + epoch):
-            x, y, maps, known, taught = (t.to(device, non_blocking=True) for t in (x, y, maps, known, taught))
+        for batch in _loader(pool, batches, spec, seed * 1000 + epoch):
+            x, *truth = (t.to(device, non_blocking=True) for t in batch)
             with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
                 out = network(x.contiguous(memory_format=torch.channels_last))
-                loss = _loss(out.logits, out.lesion_maps, out.teacher_maps, y, maps, known, taught, config)
+                loss = _loss(out, Truth(*truth), config)
             if not torch.isfinite(loss):
                 raise FloatingPointError(f"loss is {loss.item()} in epoch {epoch}, seed {seed}: lower learning_rate")
             optimiser.zero_grad(set_to_none=True)
@@ -125,26 +146,18 @@ def _groups(network: SliceNetwork, config: SliceTraining) -> list[dict[str, obje
     return [{"params": backbone, "lr": config.learning_rate / 3}, {"params": new, "lr": config.learning_rate}]
 
 
-def _loss(
-    logits: Tensor,
-    lesion_maps: Tensor,
-    teacher_maps: Tensor,
-    labels: Tensor,
-    maps: Tensor,
-    known: Tensor,
-    taught: Tensor,
-    config: SliceTraining,
-) -> Tensor:
-    weight = torch.ones(labels.shape[1], device=labels.device)
+def _loss(out: SliceOutput, truth: Truth, config: SliceTraining) -> Tensor:
+    weight = torch.ones(truth.labels.shape[1], device=truth.labels.device)
     weight[ANY] = 2.0
-    target = labels * (1 - config.label_smoothing) + config.label_smoothing / 2
-    loss = (F.binary_cross_entropy_with_logits(logits.float(), target, reduction="none") * weight).sum(1).mean() / 7
-    cells = F.adaptive_avg_pool2d(maps, lesion_maps.shape[2:])
-    lesion, teacher = cells[:, : labels.shape[1]], cells[:, labels.shape[1] :]
-    per_map = F.binary_cross_entropy_with_logits(lesion_maps.float(), lesion, reduction="none").mean(dim=(2, 3))
-    loss = loss + config.lesion_weight * (per_map * known).mean()
-    per_map = F.binary_cross_entropy_with_logits(teacher_maps.float(), teacher, reduction="none").mean(dim=(2, 3))
-    return loss + config.teacher_weight * (per_map * taught[:, None]).mean()
+    target = truth.labels * (1 - config.label_smoothing) + config.label_smoothing / 2
+    per_slice = (F.binary_cross_entropy_with_logits(out.logits.float(), target, reduction="none") * weight).sum(1) / 7
+    loss = (per_slice * truth.real).sum() / truth.real.sum().clamp(min=1)
+    cells = F.adaptive_avg_pool2d(truth.maps, out.lesion_maps.shape[2:])
+    lesion, teacher = cells[:, : target.shape[1]], cells[:, target.shape[1] :]
+    per_map = F.binary_cross_entropy_with_logits(out.lesion_maps.float(), lesion, reduction="none").mean(dim=(2, 3))
+    loss = loss + config.lesion_weight * (per_map * truth.known).mean()
+    per_map = F.binary_cross_entropy_with_logits(out.teacher_maps.float(), teacher, reduction="none").mean(dim=(2, 3))
+    return loss + config.teacher_weight * (per_map * truth.taught[:, None]).mean()
 
 
 @torch.no_grad()
@@ -163,10 +176,10 @@ def _batches(order: NDArray[np.intp], size: int) -> Iterator[NDArray[np.intp]]:
 
 def _loader(
     pool: Pool, batches: Sequence[NDArray[np.intp]], spec: InputSpec, seed: int
-) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor, Tensor]]:
-    """Prepares the next two batches while the current one trains. Yields x, labels, maps, known, taught."""
+) -> Iterator[tuple[Tensor, ...]]:
+    """Prepares the next two batches while the current one trains. Yields x and the fields of `Truth`."""
 
-    def load(number: int) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    def load(number: int) -> tuple[Tensor, ...]:
         index = batches[number]
         pairs = [pool.example(int(k), seed * 10_000 + number) for k in index]
         rows = [(pool.scans[s], i) for s, i in (pool.where[int(k)] for k in index)]
@@ -176,6 +189,7 @@ def _loader(
             torch.from_numpy(np.stack([m for _, m in pairs]).transpose(0, 3, 1, 2).astype(np.float32) / 255),
             torch.from_numpy(np.stack([scan.known[i] for scan, i in rows]).astype(np.float32)),
             torch.tensor([float(scan.taught) for scan, _ in rows]),
+            torch.tensor([float(not scan.simulated) for scan, _ in rows]),
         )
 
     with ThreadPoolExecutor(1) as worker:

@@ -21,6 +21,7 @@ from torch.nn import functional as F
 
 from ichscan.datasets.scan import LabelledScan
 from ichscan.errors import DataError
+from ichscan.train.export import write_onnx
 
 MAPS: Final = (30, 30, 40, 40, 40, 40, 50, 50)
 STRIDES: Final = (5, 3, 1)
@@ -102,7 +103,7 @@ def compile_teacher(weights: Path, folder: Path) -> Run:
         raise DataError(f"{weights}: expected the layers of a BLAST-CT network, missing or misshapen: {missing[:5]}")
     network.load_state_dict({k: tensors[k] for k in own})
     path = folder / f"{weights.stem}.onnx"
-    torch.onnx.export(network, (torch.zeros(1, 1, *INPUT),), str(path), dynamo=False, input_names=["x"], output_names=["y"])
+    write_onnx(network, torch.zeros(1, 1, *INPUT), path, ["x"], ["y"], {})
     compiled: Any = openvino.Core().compile_model(str(path), "CPU", {"INFERENCE_PRECISION_HINT": "bf16"})
     return lambda x: np.asarray(compiled([x])[0], np.float32)
 

@@ -1,0 +1,198 @@
+"""Out-of-fold predictions -> choices (sequence, scan rule, calibration, thresholds) and the figures that go with them.
+
+Everything here sees a patient only through networks that never saw that patient. Calibration and thresholds are also
+measured cross-fitted (fitted on four folds, applied to the fifth), which is the honest figure for a new patient.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ichscan.evaluate.calibration import calibrated, expected_calibration_error, fit_platt
+from ichscan.evaluate.intervals import bootstrap_by_patient, wilson
+from ichscan.evaluate.metrics import Decisions, auc, decide, weighted_log_loss
+from ichscan.evaluate.thresholds import mean_f1_threshold, sensitivity_threshold
+from ichscan.labels import ANY, LABELS
+from ichscan.train.sequence import SequenceTraining, scan_logits, train_scan_ensemble
+
+Float64 = NDArray[np.float64]
+MOVING_MEAN = (0.6, 1.8, 0.6)
+SCAN_SENSITIVITY = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class OutOfFold:
+    """Per patient: evidence (slices, 16), labels (slices, 6) and fold, in one order of patients."""
+
+    patients: tuple[str, ...]
+    evidence: tuple[NDArray[np.float32], ...]
+    labels: tuple[NDArray[np.uint8], ...]
+    folds: tuple[int, ...]
+
+    @property
+    def slice_labels(self) -> NDArray[np.uint8]:
+        return np.concatenate(self.labels)
+
+    @property
+    def scan_labels(self) -> NDArray[np.uint8]:
+        return np.stack([rows.max(axis=0) for rows in self.labels])
+
+    @property
+    def slice_patients(self) -> NDArray[np.str_]:
+        return np.repeat(np.array(self.patients), [len(rows) for rows in self.labels])
+
+    @property
+    def slice_folds(self) -> NDArray[np.int_]:
+        return np.repeat(np.array(self.folds), [len(rows) for rows in self.labels])
+
+
+def sequence_out_of_fold(oof: OutOfFold, config: SequenceTraining, seed: int) -> list[NDArray[np.float32]]:
+    """Slice logits (slices, 6) per patient from scan networks trained on the other folds' evidence."""
+    out: dict[int, NDArray[np.float32]] = {}
+    for fold in sorted(set(oof.folds)):
+        rest = [i for i, f in enumerate(oof.folds) if f != fold]
+        ensemble = train_scan_ensemble([oof.evidence[i] for i in rest], [oof.labels[i] for i in rest], config, seed + fold)
+        for i, f in enumerate(oof.folds):
+            if f == fold:
+                out[i] = scan_logits(ensemble, oof.evidence[i])[0]
+    return [out[i] for i in range(len(oof.patients))]
+
+
+def moving_mean(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Weighted mean of each slice with its neighbours, weights .6, 1.8, .6 (second place of RSNA 2019)."""
+    padded = np.concatenate([logits[:1], logits, logits[-1:]])
+    a, b, c = MOVING_MEAN
+    return np.asarray((a * padded[:-2] + b * padded[1:-1] + c * padded[2:]) / (a + b + c), np.float32)
+
+
+def scan_rule(logits: NDArray[np.float32], rule: str) -> NDArray[np.float32]:
+    """Scan logits (6,) from slice logits (slices, 6): "top1" (the maximum), "top3", ..., or "noisy-or"."""
+    if rule == "noisy-or":
+        miss = np.log1p(-1 / (1 + np.exp(-logits.astype(np.float64).clip(-30, 30)))).sum(axis=0)
+        return np.asarray(np.log(np.expm1(-miss).clip(1e-9, 1e9)), np.float32)
+    top = int(rule.removeprefix("top"))
+    ordered = np.sort(logits, axis=0)[::-1]
+    if len(ordered) < top:
+        ordered = np.concatenate([ordered, np.repeat(ordered[-1:], top - len(ordered), axis=0)])
+    return np.asarray(ordered[:top].mean(axis=0), np.float32)
+
+
+def compare(oof: OutOfFold, variants: Mapping[str, Sequence[NDArray[np.float32]]], rules: Sequence[str]) -> list[dict[str, Any]]:
+    """One row per sequence variant and scan rule: slice and scan AUC of `any`, mean AUC over the types, mean AP."""
+    rows = []
+    y, ys = oof.slice_labels, oof.scan_labels
+    for name, logits in variants.items():
+        flat = np.concatenate(list(logits)).astype(np.float64)
+        types = [auc(flat[:, c], y[:, c]) for c in range(ANY)]
+        for rule in rules:
+            scans = np.stack([scan_rule(one, rule) for one in logits]).astype(np.float64)
+            rows.append(
+                {
+                    "sequence": name,
+                    "scan_rule": rule,
+                    "slice_auc_any": auc(flat[:, ANY], y[:, ANY]),
+                    "slice_auc_types": float(np.nanmean(types)),
+                    "scan_auc_any": auc(scans[:, ANY], ys[:, ANY]),
+                    "scan_auc_types": float(np.nanmean([auc(scans[:, c], ys[:, c]) for c in range(ANY)])),
+                }
+            )
+    return rows
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """Choices and figures for slices or for scans.
+
+    Attributes:
+        scale, offset: Platt scaling per label, fitted on all out-of-fold predictions.
+        threshold: per label, on calibrated probabilities.
+        rule: how the thresholds were chosen.
+        probabilities: float64 (n, 6), calibrated on all.
+        report: figures per label.
+    """
+
+    scale: tuple[float, ...]
+    offset: tuple[float, ...]
+    threshold: tuple[float, ...]
+    rule: str
+    probabilities: Float64
+    report: dict[str, Any]
+
+
+def settle(
+    logits: Float64, labels: NDArray[np.uint8], folds: NDArray[np.int_], patients: NDArray[np.str_], scan_level: bool
+) -> Level:
+    """Fits calibration and thresholds of one level and measures them.
+
+    Slices use the mean F1 curve over the folds (P1); scans use the highest threshold that keeps every out-of-fold
+    bleed for `any`, because a missed scan is worse than an extra read, and the mean F1 curve for the types.
+    """
+    platt = [fit_platt(logits[:, c], labels[:, c]) for c in range(len(LABELS))]
+    p = np.stack([calibrated(logits[:, c], *platt[c]) for c in range(len(LABELS))], axis=1)
+    threshold = [_choose(p[:, c], labels[:, c], folds, scan_level and c == ANY) for c in range(len(LABELS))]
+    report: dict[str, Any] = {
+        label: _figures(logits[:, c], p[:, c], labels[:, c], folds, patients, threshold[c], scan_level and c == ANY)
+        for c, label in enumerate(LABELS)
+    }
+    report["weighted_log_loss"] = weighted_log_loss(p, labels)
+    rule = "maximum of the F1 curve averaged over the folds"
+    if scan_level:
+        rule = f"any: highest threshold with out-of-fold sensitivity {SCAN_SENSITIVITY:.2f}; types: {rule}"
+    return Level(tuple(a for a, _ in platt), tuple(b for _, b in platt), tuple(threshold), rule, p, report)
+
+
+def _choose(p: Float64, labels: NDArray[np.uint8], folds: NDArray[np.int_], keep_all: bool) -> float:
+    if keep_all:
+        return sensitivity_threshold(p, labels, SCAN_SENSITIVITY)
+    return mean_f1_threshold(p, labels, folds)[0]
+
+
+def _figures(
+    logits: Float64,
+    p: Float64,
+    labels: NDArray[np.uint8],
+    folds: NDArray[np.int_],
+    patients: NDArray[np.str_],
+    threshold: float,
+    keep_all: bool,
+) -> dict[str, Any]:
+    crossed = np.empty_like(p)
+    decisions = np.zeros(len(p), bool)
+    for fold in np.unique(folds):
+        rest, here = folds != fold, folds == fold
+        scale, offset = fit_platt(logits[rest], labels[rest])
+        crossed[here] = calibrated(logits[here], scale, offset)
+        cut = _choose(calibrated(logits[rest], scale, offset), labels[rest], folds[rest], keep_all)
+        decisions[here] = crossed[here] >= cut
+    low, high = bootstrap_by_patient(auc, p, labels, patients)
+    return {
+        "positives": int(labels.sum()),
+        "n": len(labels),
+        "auc": auc(p, labels),
+        "auc_95": [low, high],
+        "ece": expected_calibration_error(p, labels),
+        "ece_cross_fitted": expected_calibration_error(crossed, labels),
+        "brier_cross_fitted": float(np.mean((crossed - labels) ** 2)),
+        "threshold": threshold,
+        "at_threshold": _counts(decide(p, labels, threshold)),
+        "cross_fitted": _counts(decide(decisions.astype(np.float64), labels, 0.5)),
+    }
+
+
+def _counts(d: Decisions) -> dict[str, Any]:
+    return {
+        "tp": d.tp,
+        "fp": d.fp,
+        "tn": d.tn,
+        "fn": d.fn,
+        "sensitivity": d.sensitivity,
+        "sensitivity_95": wilson(d.tp, d.tp + d.fn),
+        "specificity": d.specificity,
+        "specificity_95": wilson(d.tn, d.tn + d.fp),
+        "precision": d.precision,
+        "f1": d.f1,
+        "accuracy": d.accuracy,
+    }
