@@ -5,9 +5,11 @@ an archive with such names is not what a scanner or PACS writes.
 """
 
 import io
+import lzma
 import posixpath
 import threading
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +23,9 @@ MAX_NESTED: Final = 512 << 20
 RATIO_FREE: Final = 64 << 20
 MAX_RATIO: Final = 200
 MAX_TOTAL_RATIO: Final = 1000
-ZIP_ERRORS: Final = (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, EOFError, ValueError)
+ZIP_ERRORS: Final = (
+    zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, EOFError, ValueError, zlib.error, lzma.LZMAError,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

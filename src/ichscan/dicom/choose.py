@@ -145,6 +145,6 @@ def _coverage(stack: Stack) -> float | None:
 
 LOSSY: Final = {
     "1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51", "1.2.840.10008.1.2.4.53", "1.2.840.10008.1.2.4.55",
-    "1.2.840.10008.1.2.4.81", "1.2.840.10008.1.2.4.112",
+    "1.2.840.10008.1.2.4.81",
 }  # fmt: skip
 """Transfer syntaxes that are always lossy; the others are judged by Lossy Image Compression (0028,2110)."""

@@ -1,10 +1,12 @@
 """DICOMDIR: the index of a DICOM medium (PS3.3 Annex F, PS3.10 section 8)."""
 
-import warnings
 from pathlib import Path
 from typing import Final
 
 import pydicom
+
+from ichscan.dicom.header import PARSE_ERRORS
+from ichscan.dicom.quiet import quiet_pydicom
 
 DICOMDIR: Final = "DICOMDIR"
 IMAGES: Final = ("IMAGE", "PRIVATE")
@@ -17,12 +19,11 @@ def listed_files(path: Path, problems: list[str]) -> list[Path]:
     Appends one sentence to `problems` when files are missing or the index itself is broken.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with quiet_pydicom():
             records = pydicom.dcmread(path, force=True).get("DirectoryRecordSequence", [])
             images = [r for r in records if r.get("DirectoryRecordType") in IMAGES and r.get("ReferencedFileID")]
             listed = [tuple(_parts(record.ReferencedFileID)) for record in images]
-    except (OSError, ValueError, KeyError, AttributeError, TypeError, EOFError) as error:
+    except (OSError, *PARSE_ERRORS) as error:
         problems.append(f"{path}: the index cannot be read ({error}); the files beside it are read instead")
         return []
     found = [file for file in (_locate(path.parent, parts) for parts in listed) if file is not None]

@@ -43,7 +43,10 @@ def walk(paths: Sequence[Path | bytes], problems: list[str]) -> Iterator[tuple[S
 def _files(path: Path, problems: list[str]) -> Iterator[Path]:
     """The files meant by one path: itself, all files under a folder, or those that a DICOMDIR lists."""
     if path.is_dir():
-        yield from _under(path, problems)
+        for file in _under(path, problems):
+            if file.name.upper() == DICOMDIR:
+                listed_files(file, problems)  # only to say what is missing: the folder is read anyway
+            yield file
     elif path.name.upper() == DICOMDIR and path.is_file():
         found = listed_files(path, problems)
         # A DICOMDIR that leads nowhere is common on copied discs; the images usually lie beside it.

@@ -34,7 +34,8 @@ def read_frames(instance: Instance) -> list[memoryview]:
     if pixels.transfer_syntax == DEFLATED:
         return _native(data, instance)
     start, length = _element(data, instance)
-    if length != UNDEFINED:
+    if length != UNDEFINED or pixels.transfer_syntax in NATIVE:
+        # Undefined length is for compressed syntaxes only; the length check then says what is there.
         return _native(data[start : start + length], instance)
     return _encapsulated(data[start:], instance)
 

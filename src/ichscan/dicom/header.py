@@ -3,13 +3,15 @@
 import hashlib
 import math
 import struct
-import warnings
+import zipfile
+import zlib
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import pydicom
 from pydicom.dataset import Dataset, FileDataset
 from pydicom.errors import BytesLengthException, InvalidDicomError
+from pydicom.multival import MultiValue
 
 from ichscan.dicom.source import Source
 from ichscan.errors import NotDicomError, UnreadableFileError
@@ -107,23 +109,21 @@ def read_dataset(source: Source) -> tuple[FileDataset, int | None]:
         UnreadableFileError: truncated or broken.
     """
     try:
-        with warnings.catch_warnings(), source.open() as stream:
-            # pydicom warns on odd values; what matters of them is checked, and reported, from the values themselves.
-            warnings.simplefilter("ignore")
+        with source.open() as stream:
             dataset = pydicom.dcmread(stream, stop_before_pixels=True, force=True, defer_size=1 << 20)
             offset: int | None = stream.tell()
-    except OSError as error:
-        raise UnreadableFileError(f"{source.name}: cannot be read ({error.strerror or error})") from error
+    except (OSError, zipfile.BadZipFile, zlib.error) as error:
+        raise UnreadableFileError(f"{source.name}: cannot be read ({error})") from error
     except PARSE_ERRORS as error:
         raise UnreadableFileError(
             f"{source.name}: starts like DICOM but breaks off or is corrupt ({error}); copy or export the file again"
         ) from error
     if not any(name in dataset for name in ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "Modality", "Rows")):
-        if "DirectoryRecordSequence" in dataset or "MediaStorageSOPClassUID" not in dataset.file_meta:
+        if "DirectoryRecordSequence" in dataset or (dataset.preamble is None and not dataset.file_meta):
             raise NotDicomError(f"{source.name}: no DICOM image or report")
         raise UnreadableFileError(
-            f"{source.name}: expected a data set after the file meta information, found none (truncated at "
-            f"{source.size:,} bytes?); copy or export the file again"
+            f"{source.name}: expected a data set after the DICOM preamble, found none in {source.size:,} bytes "
+            "(truncated?); copy or export the file again"
         )
     if offset is not None and offset >= source.size and transfer_syntax(dataset) != DEFLATED:
         offset = None
@@ -144,6 +144,8 @@ def transfer_syntax(dataset: FileDataset) -> str:
 def text(dataset: Dataset, keyword: str) -> str:
     """A value as one clean line of text, "" when absent or not decodable."""
     value = _value(dataset, keyword)
+    if isinstance(value, MultiValue):
+        value = "\\".join(map(str, value))
     return " ".join(str(value).split())[:200] if value is not None else ""
 
 
@@ -176,9 +178,7 @@ def integer(dataset: Dataset, keyword: str) -> int | None:
 
 def _value(dataset: Dataset, keyword: str) -> Any:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return dataset.get(keyword)
+        return dataset.get(keyword)
     except (*PARSE_ERRORS, OSError):
         # A value that does not decode is a value that is not there; `numbers` marks what must not be absurd.
         return None

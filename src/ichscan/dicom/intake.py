@@ -1,6 +1,6 @@
 """Paths to Series: reads every header once, groups, chooses."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from ichscan.dicom.header import Instance, instance_from, looks_like_dicom, read
 from ichscan.dicom.images import is_picture, picture_series
 from ichscan.dicom.multiframe import frames_of
 from ichscan.dicom.nifti import is_nifti, nifti_series
+from ichscan.dicom.quiet import quiet_pydicom
 from ichscan.dicom.series import Intake, Series
 from ichscan.dicom.source import Source
 from ichscan.dicom.stacks import build_stacks
@@ -86,10 +87,10 @@ def _note_broken(source: Source, head: bytes, problems: list[str]) -> None:
         problems.append(f"{source.name}: expected an image as the name says, found {what}; copy or export it again")
 
 
-def _instances(source: Source) -> Iterator[Instance]:
-    dataset, offset = read_dataset(source)
-    whole = instance_from(dataset, source, offset)
-    if whole.pixels.frames > 1 or "PerFrameFunctionalGroupsSequence" in dataset:
-        yield from frames_of(dataset, whole)
-    else:
-        yield whole
+def _instances(source: Source) -> list[Instance]:
+    with quiet_pydicom():
+        dataset, offset = read_dataset(source)
+        whole = instance_from(dataset, source, offset)
+        if whole.pixels.frames > 1 or "PerFrameFunctionalGroupsSequence" in dataset:
+            return list(frames_of(dataset, whole))
+        return [whole]

@@ -101,7 +101,14 @@ def load_nifti(series: Series, content: NiftiFile) -> Volume:
             canonical: Any = nib.as_closest_canonical
             image = canonical(kind.from_bytes(data))
             values = np.asarray(image.dataobj)
-    except (ValueError, OSError, EOFError, nib.spatialimages.HeaderDataError, np.linalg.LinAlgError) as error:
+    except (
+        ValueError,
+        OSError,
+        EOFError,
+        nib.spatialimages.HeaderDataError,
+        np.linalg.LinAlgError,
+        nib.orientations.OrientationError,
+    ) as error:
         raise PixelError(f"{source.name}: voxels cannot be read ({error}); export the file again") from error
     affine = np.asarray(image.affine, dtype=np.float64)
     if not np.isfinite(affine).all():

@@ -79,12 +79,6 @@ def _htj2k(frame: bytes, instance: Instance) -> NDArray[Any]:
     return np.asarray(imagecodecs.htj2k_decode(frame))
 
 
-def _jpeg_xl(frame: bytes, instance: Instance) -> NDArray[Any]:
-    import imagecodecs
-
-    return np.asarray(imagecodecs.jpegxl_decode(frame))
-
-
 def _rle(frame: bytes, instance: Instance) -> NDArray[Any]:
     import imagecodecs
 
@@ -108,9 +102,6 @@ DECODERS: Final[Mapping[str, Decoder]] = {
     "1.2.840.10008.1.2.4.81": _jpeg_ls,
     "1.2.840.10008.1.2.4.90": _jpeg_2000,
     "1.2.840.10008.1.2.4.91": _jpeg_2000,
-    "1.2.840.10008.1.2.4.110": _jpeg_xl,
-    "1.2.840.10008.1.2.4.111": _jpeg_xl,
-    "1.2.840.10008.1.2.4.112": _jpeg_xl,
     "1.2.840.10008.1.2.4.201": _htj2k,
     "1.2.840.10008.1.2.4.202": _htj2k,
     "1.2.840.10008.1.2.4.203": _htj2k,

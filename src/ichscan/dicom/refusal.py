@@ -5,7 +5,7 @@ from typing import Final
 
 import numpy as np
 
-from ichscan.dicom.header import Cosines, Instance
+from ichscan.dicom.header import Cosines, Instance, PixelFormat
 
 MAX_SIDE: Final = 4096
 MIN_SIDE: Final = 64
@@ -45,7 +45,7 @@ def refusal(instance: Instance) -> str | None:
     """The reason why this image is not analysed, or None. Optional attributes that are absent refuse nothing."""
     return (
         _wrong_kind(instance)
-        or _wrong_pixels(instance)
+        or pixel_fault(instance.pixels)
         or _not_a_slice(instance)
         or _wrong_part(instance)
         or instance.geometry_fault
@@ -68,8 +68,8 @@ def _wrong_kind(instance: Instance) -> str | None:
     return None
 
 
-def _wrong_pixels(instance: Instance) -> str | None:
-    pixels = instance.pixels
+def pixel_fault(pixels: PixelFormat) -> str | None:
+    """What keeps the pixel data from being read as slices, before anything is allocated for it; None if nothing."""
     if pixels.offset is None:
         return "no Pixel Data (7FE0,0010): the file is truncated or holds no image"
     if pixels.samples != 1 or pixels.photometric not in ("MONOCHROME1", "MONOCHROME2"):

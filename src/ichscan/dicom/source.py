@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Protocol
 
-from ichscan.dicom.archive import Archive, open_member
+from ichscan.dicom.archive import ZIP_ERRORS, Archive, open_member
+from ichscan.errors import UnreadableFileError
 
 
 class Source(Protocol):
@@ -31,7 +32,7 @@ class Source(Protocol):
         ...
 
     def read(self, offset: int = 0) -> bytes:
-        """All bytes from `offset` on."""
+        """All bytes from `offset` on; UnreadableFileError when an archive is broken."""
         ...
 
 
@@ -87,8 +88,11 @@ class MemberSource:
 
     def read(self, offset: int = 0) -> bytes:
         """Reads from `offset` to the end."""
-        with self.open() as stream:
-            return stream.read()[offset:]
+        try:
+            with self.open() as stream:
+                return stream.read()[offset:]
+        except ZIP_ERRORS as error:
+            raise UnreadableFileError(f"{self.name}: cannot be unpacked ({error}); copy the archive again") from error
 
 
 @dataclass(frozen=True, slots=True)

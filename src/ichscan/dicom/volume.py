@@ -1,7 +1,6 @@
 """Series to Volume: the slices in order, in HU."""
 
 import os
-import warnings
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +13,8 @@ from ichscan.dicom.header import Instance
 from ichscan.dicom.hu import to_hu
 from ichscan.dicom.order import Ordered, gaps, in_order
 from ichscan.dicom.pixels import decode
+from ichscan.dicom.quiet import quiet_pydicom
+from ichscan.dicom.refusal import pixel_fault
 from ichscan.dicom.series import NiftiFile, Series, WindowedImages
 from ichscan.errors import NotAnalysableError, PixelError, UnreadableFileError
 from ichscan.types import Int16, Volume
@@ -55,6 +56,9 @@ def load_volume(series: Series, *, force: bool = False) -> Volume:
 def _load(series: Series, ordered: Ordered) -> Volume:
     instances = ordered.instances
     first = instances[0]
+    fault = pixel_fault(first.pixels)
+    if fault is not None:
+        raise PixelError(f"{first.source.name}: {fault}")
     shape = (len(instances), first.pixels.rows, first.pixels.columns)
     if np.prod(shape, dtype=np.int64) > MAX_VOXELS:
         raise NotAnalysableError(
@@ -117,8 +121,7 @@ def _fill(hu: Int16, instances: Sequence[Instance]) -> tuple[dict[int, Fault], C
 
     faults: dict[int, Fault] = {}
     notes: Counter[str] = Counter()
-    with warnings.catch_warnings(), ThreadPoolExecutor(min(THREADS, os.cpu_count() or 1)) as pool:
-        warnings.simplefilter("ignore")
+    with quiet_pydicom(), ThreadPoolExecutor(min(THREADS, os.cpu_count() or 1)) as pool:
         for found, said in pool.map(work, by_source.values()):
             faults |= found
             notes += said
@@ -130,6 +133,7 @@ def _fill_from(hu: Int16, instances: Sequence[Instance], indices: list[int]) -> 
     faults: dict[int, Fault] = {}
     notes: Counter[str] = Counter()
     try:
+        _check(instances[indices[0]], hu)
         frames = read_frames(instances[indices[0]])
     except (PixelError, UnreadableFileError) as error:
         return dict.fromkeys(indices, error), notes
@@ -147,3 +151,16 @@ def _fill_from(hu: Int16, instances: Sequence[Instance], indices: list[int]) -> 
         except PixelError as error:
             faults[index] = error
     return faults, notes
+
+
+def _check(instance: Instance, hu: Int16) -> None:
+    """Refuses, before reading, what cannot be a slice of this volume (only met when loading is forced)."""
+    pixels = instance.pixels
+    fault = pixel_fault(pixels)
+    if fault is None and (pixels.rows, pixels.columns) != hu.shape[1:]:
+        fault = (
+            f"expected {hu.shape[1]} x {hu.shape[2]} pixels as in the other slices, "
+            f"found {pixels.rows} x {pixels.columns}"
+        )
+    if fault is not None:
+        raise PixelError(f"{instance.source.name}: {fault}")
