@@ -54,11 +54,14 @@ def slice_dataset(index: int = 0, hu: NDArray[np.int16] | None = None, /, **tags
     ds.BitsAllocated, ds.BitsStored, ds.HighBit, ds.PixelRepresentation = 16, 12, 11, 0
     ds.RescaleSlope, ds.RescaleIntercept = "1", "-1024"
     ds.PixelData = (hu.astype(np.int32) + 1024).astype("<u2").tobytes()
-    for keyword, value in tags.items():
-        if value is not None:
-            setattr(ds, keyword, value)
-        elif keyword in ds:
-            delattr(ds, keyword)
+    with warnings.catch_warnings():
+        # Broken values are what many tests are about.
+        warnings.simplefilter("ignore")
+        for keyword, value in tags.items():
+            if value is not None:
+                setattr(ds, keyword, value)
+            elif keyword in ds:
+                delattr(ds, keyword)
     return ds
 
 
@@ -66,7 +69,6 @@ def to_bytes(ds: Dataset, *, preamble: bool = True) -> bytes:
     """The data set as a DICOM file; without preamble also without meta header, as old exports are."""
     buffer = io.BytesIO()
     with warnings.catch_warnings():
-        # Broken values are what many tests are about.
         warnings.simplefilter("ignore")
         if preamble:
             ds.file_meta.MediaStorageSOPClassUID = ds.get("SOPClassUID", CT)

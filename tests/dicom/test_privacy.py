@@ -4,10 +4,10 @@ import logging
 from typing import Any
 
 import pytest
+from tests import dicom_builders as build
 
 from ichscan.dicom import load_volume, open_series
 from ichscan.errors import IchscanError
-from tests import dicom_builders as build
 
 
 @pytest.mark.parametrize(

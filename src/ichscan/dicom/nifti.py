@@ -101,19 +101,21 @@ def load_nifti(series: Series, content: NiftiFile) -> Volume:
             canonical: Any = nib.as_closest_canonical
             image = canonical(kind.from_bytes(data))
             values = np.asarray(image.dataobj)
-    except (
-        ValueError,
-        OSError,
-        EOFError,
-        nib.spatialimages.HeaderDataError,
-        np.linalg.LinAlgError,
-        nib.orientations.OrientationError,
-    ) as error:
+    except _broken() as error:
         raise PixelError(f"{source.name}: voxels cannot be read ({error}); export the file again") from error
     affine = np.asarray(image.affine, dtype=np.float64)
     if not np.isfinite(affine).all():
         raise GeometryError(f"{source.name}: the affine holds values that are not numbers; export the file again")
     return _volume(series, source, _hu(values, source), affine)
+
+
+def _broken() -> tuple[type[Exception], ...]:
+    import nibabel as nib
+
+    return (
+        ValueError, OSError, EOFError, MemoryError, np.linalg.LinAlgError,
+        nib.spatialimages.HeaderDataError, nib.orientations.OrientationError,
+    )  # fmt: skip
 
 
 def _plain(source: Source) -> bytes:
