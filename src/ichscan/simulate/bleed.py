@@ -78,9 +78,9 @@ def apply(head: Head, parameters: Parameters) -> Simulated:
     kind = _KIND[type(parameters)]
     match parameters:
         case Epidural():
-            hu, mask = blend(head, epidural.opacity(head, parameters), parameters.hu, smooth_mm=1.2)
+            hu, mask = blend(head, epidural.opacity(head, parameters), parameters.hu, smooth_mm=0.9)
         case Subdural():
-            hu, mask = blend(head, subdural.opacity(head, parameters), parameters.hu, smooth_mm=1.2)
+            hu, mask = blend(head, subdural.opacity(head, parameters), parameters.hu, smooth_mm=0.9)
         case Intraparenchymal():
             rim = intraparenchymal.oedema(head, parameters)
             blood = intraparenchymal.opacity(head, parameters)

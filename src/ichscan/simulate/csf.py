@@ -47,9 +47,9 @@ def _below_vertex(head: Head) -> Float64:
 def _dark(head: Head, i: np.intp, where: Bool) -> Bool:
     """Grow from voxels that are surely CSF into those that may be: white matter is only a little brighter."""
     soft = cv2.GaussianBlur(head.grid_hu[i], (0, 0), 1.4 / head.pitch[0])
-    maybe = (soft < head.brain_hu - 11.5) & (soft > -12.0) & where
+    maybe = (soft < head.brain_hu - 13.0) & (soft > -12.0) & where
     maybe = cv2.morphologyEx(maybe.astype(np.uint8), cv2.MORPH_OPEN, disc(1))
-    sure = soft < head.brain_hu - 16.0
+    sure = soft < head.brain_hu - 17.5
     count, parts, stats, _ = cv2.connectedComponentsWithStats(maybe, connectivity=8)
     least = 20.0 / (head.pitch[0] * head.pitch[1])
     cores = np.bincount(parts[sure & (maybe > 0)], minlength=count)
@@ -68,6 +68,9 @@ def sulci(head: Head) -> Float32:
         if below[i] > _BELOW_VERTEX_MM[1]:
             # The fourth ventricle: in the midline of the posterior fossa, deep to the cerebellum.
             barred |= (np.abs(across) < 12.0) & (behind > 8.0) & (head.depth_mm[i] > 20.0)
+        elif below[i] > _BELOW_VERTEX_MM[0]:
+            # What is dark and deep here is a ventricle, or white matter around it, if not found as such.
+            barred |= head.depth_mm[i] > 0.5 * head.depth_mm[i].max()
         out[i] = _sulci(head, i, barred)
     return out
 
@@ -80,8 +83,12 @@ def _sulci(head: Head, i: np.intp, ventricle: Bool) -> Float32:
     # only the latter count: a shallow valley there is white matter or noise.
     valley = cv2.morphologyEx(soft, cv2.MORPH_CLOSE, disc(round(5.0 / head.pitch[0]))) - soft
     shallow = np.clip((24.0 - head.depth_mm[i]) / 6.0, 0.0, 1.0)
-    rating = np.maximum((valley - 5.0) / 5.0 * shallow, (head.brain_hu - 9.0 - soft) / 5.0)
+    rating = np.maximum((valley - 5.0) / 5.0 * shallow, (head.brain_hu - 12.0 - soft) / 4.0)
     rating = np.clip(rating, 0.0, 1.0) * (inside & ~ventricle & (soft > -8.0))
+    # Old infarcts and cysts are as dark, but broader than any sulcus; cisterns as broad lie in the midline.
+    broad = cv2.morphologyEx((rating > 0.5).astype(np.uint8), cv2.MORPH_OPEN, disc(round(4.0 / head.pitch[0])))
+    broad = cv2.dilate(broad, disc(round(3.0 / head.pitch[0]))) > 0
+    rating = rating * ~(broad & (np.abs(head.midline()[1]) > 16.0))
     count, parts, stats, _ = cv2.connectedComponentsWithStats((rating > 0.3).astype(np.uint8), connectivity=8)
     least = 10.0 / (head.pitch[0] * head.pitch[1])
     specks = [k for k in range(1, count) if stats[k, cv2.CC_STAT_AREA] < least]
