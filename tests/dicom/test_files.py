@@ -115,6 +115,23 @@ def test_zip_on_disk_and_nested(tmp_path: Path) -> None:
     assert sorted(p.name for p in tmp_path.iterdir()) == ["scans.zip"]
 
 
+def test_a_zip_written_anew_is_read_anew(tmp_path: Path) -> None:
+    path = tmp_path / "scans.zip"
+    path.write_bytes(_zip(_named(build.head_series(4))))
+    assert open_series([path]).chosen[0].slices == 4
+    path.write_bytes(_zip(_named(build.head_series(6), "{}")))
+    assert load_volume(open_series([path]).chosen[0]).hu.shape[0] == 6
+
+
+def test_links_to_folders_are_followed_once(tmp_path: Path) -> None:
+    _write(tmp_path / "elsewhere", _named(build.head_series()))
+    given = tmp_path / "given"
+    given.mkdir()
+    (given / "link").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "back").symlink_to(tmp_path / "elsewhere")
+    assert open_series([given]).files_seen == 6
+
+
 def test_zip_as_bytes() -> None:
     assert load_volume(open_series([_zip(_named(build.head_series()))]).chosen[0]).hu.shape[0] == 6
 

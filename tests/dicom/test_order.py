@@ -109,6 +109,12 @@ def test_absurd_geometry_is_an_error_even_when_forced() -> None:
         load_volume(series, force=True)
 
 
+def test_geometry_that_does_not_parse_is_not_taken_for_absent() -> None:
+    files = [data.replace(b"\\-16.0\\", b"\\x16.0\\") for data in SERIES]
+    assert files != SERIES
+    assert "0020,0032" in str(open_series(files).series[0].reason)
+
+
 def test_one_slice_with_absurd_geometry_does_not_spoil_the_others() -> None:
     files = [*SERIES, build.to_bytes(build.slice_dataset(30, ImagePositionPatient=[0, 0, float("nan")]))]
     intake = open_series(files)

@@ -101,7 +101,19 @@ def test_fragment_that_claims_more_than_there_is() -> None:
 def test_decoded_size_that_contradicts_the_header() -> None:
     encode = LOSSLESS["1.2.840.10008.1.2.4.80"]
     files = [build.compressed(i, "1.2.840.10008.1.2.4.80", lambda a: encode(a[:32])) for i in range(3)]
-    with pytest.raises(PixelError, match="expected 64 x 64"):
+    with pytest.raises(PixelError, match="expected 64 x 64 as the header says, the compressed frame claims 32 x 64"):
+        load_volume(open_series(files).chosen[0])
+
+
+def test_a_frame_that_claims_gigabytes_is_refused_before_decoding() -> None:
+    def boast(values: Any) -> bytes:
+        data = bytearray(LOSSLESS["1.2.840.10008.1.2.4.90"](values))
+        at = data.find(b"\xff\x4f\xff\x51") + 8
+        data[at : at + 8] = b"\x00\x01\x00\x00" * 2
+        return bytes(data)
+
+    files = [build.compressed(i, "1.2.840.10008.1.2.4.90", boast) for i in range(3)]
+    with pytest.raises(PixelError, match="claims 65536 x 65536"):
         load_volume(open_series(files).chosen[0])
 
 

@@ -30,11 +30,15 @@ ZIP_ERRORS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """A zip file on disk or in memory (a nested archive is held in memory while it is in use)."""
+    """A zip file on disk or in memory (a nested archive is held in memory while it is in use).
+
+    `stamp` is the time and size of the file, so that a file written anew is another archive.
+    """
 
     name: str
     location: Path | bytes | tuple["Archive", str] = field(repr=False)
     depth: int = 1
+    stamp: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,30 +49,30 @@ class Member:
     size: int
 
 
-_lock = threading.Lock()
+_lock = threading.RLock()
 _open: dict[Archive, zipfile.ZipFile] = {}
 _KEEP_OPEN: Final = 4
 
 
 def _opened(archive: Archive) -> zipfile.ZipFile:
     """The open archive; a few stay open because the central directory of a large one takes seconds to read."""
+    # One thread opens, the others wait: a nested archive must not be inflated by each of them.
     with _lock:
         if archive in _open:
             return _open[archive]
-    location = archive.location
-    stream: IO[bytes] | Path
-    if isinstance(location, tuple):
-        with _opened(location[0]).open(location[1]) as nested:
-            stream = io.BytesIO(nested.read())
-    else:
-        stream = io.BytesIO(location) if isinstance(location, bytes) else location
-    opened = zipfile.ZipFile(stream)
-    with _lock:
+        location = archive.location
+        stream: IO[bytes] | Path
+        if isinstance(location, tuple):
+            with _opened(location[0]).open(location[1]) as nested:
+                stream = io.BytesIO(nested.read())
+        else:
+            stream = io.BytesIO(location) if isinstance(location, bytes) else location
+        opened = zipfile.ZipFile(stream)
         while len(_open) >= _KEEP_OPEN:
             # Not closed here: another thread may still read from it; it closes when the last reader lets go.
             _open.pop(next(iter(_open)))
         _open[archive] = opened
-    return opened
+        return opened
 
 
 def open_member(archive: Archive, member: str) -> IO[bytes]:
@@ -83,10 +87,11 @@ def open_member(archive: Archive, member: str) -> IO[bytes]:
         raise UnreadableFileError(f"{archive.name}!/{member}: cannot be read from the archive ({error})") from error
 
 
-def close_archives() -> None:
-    """Forgets all archives kept open, so that their memory and file handles go when the last reader lets go."""
+def release_nested() -> None:
+    """Frees the archives that are held in memory; they are inflated again when they are next needed."""
     with _lock:
-        _open.clear()
+        for archive in [one for one in _open if not isinstance(one.location, Path)]:
+            del _open[archive]
 
 
 def members(archive: Archive, problems: list[str]) -> Iterator[Member]:

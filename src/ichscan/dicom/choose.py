@@ -16,7 +16,8 @@ MIN_SLICES: Final = 3
 
 HEAD_COVERAGE_MM: Final = 90.0
 BONE_WINDOW: Final = 1000.0
-_BONE_WORD: Final = re.compile(r"BONE|EDGE|ULTRA|KNOCHEN|OSSEUX|HUESO|OSSO|SHARP|PETROUS|TEMPORAL", re.I)
+_BONE_WORD: Final = re.compile(r"\bBONE|KNOCHEN|OSSEUX|HUESO|\bOSSO|PETROUS", re.I)
+_SHARP_WORD: Final = re.compile(r"BONE|EDGE|ULTRA|SHARP|LUNG", re.I)
 _NUMBERED_KERNEL: Final = re.compile(r"^[A-Z]{1,2}(\d{2})", re.I)
 _SHARP_FC: Final = re.compile(r"^FC(3\d|8\d)", re.I)
 _SHARP_PHILIPS: Final = {"D", "E", "YC", "YD", "YE", "YF"}
@@ -56,7 +57,7 @@ def is_bone(instance: Instance) -> bool:
     """Whether the reconstruction is sharp: by Convolution Kernel (0018,1210), description, then window width."""
     kernel = instance.kernel.upper()
     if kernel:
-        if kernel in _SHARP_PHILIPS or _SHARP_FC.match(kernel) or _BONE_WORD.search(kernel):
+        if kernel in _SHARP_PHILIPS or _SHARP_FC.match(kernel) or _SHARP_WORD.search(kernel):
             return True
         numbered = _NUMBERED_KERNEL.match(kernel)
         if numbered and not kernel.startswith("FC"):

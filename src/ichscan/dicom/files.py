@@ -61,7 +61,13 @@ def _under(folder: Path, problems: list[str]) -> Iterator[Path]:
     def failed(error: OSError) -> None:
         problems.append(f"{error.filename}: cannot be read ({error.strerror}); check the permissions")
 
-    for root, folders, names in os.walk(folder, onerror=failed):
+    seen: set[str] = set()
+    for root, folders, names in os.walk(folder, onerror=failed, followlinks=True):
+        real = os.path.realpath(root)
+        if real in seen:  # a link that leads back
+            folders.clear()
+            continue
+        seen.add(real)
         folders.sort()
         for name in sorted(names):
             yield Path(root, name)
@@ -75,10 +81,15 @@ def _unpack(source: FileSource | BytesSource, problems: list[str]) -> Iterator[t
         problems.append(f"{source.name}: cannot be read ({error.strerror}); check the permissions")
         return
     if head.startswith(ZIP_MAGIC):
-        location = source.path if isinstance(source, FileSource) else source.data
-        yield from _members(Archive(source.name, location), problems)
+        yield from _members(_archive(source), problems)
     else:
         yield source, head
+
+
+def _archive(source: FileSource | BytesSource) -> Archive:
+    if isinstance(source, BytesSource):
+        return Archive(source.name, source.data)
+    return Archive(source.name, source.path, stamp=(source.path.stat().st_mtime_ns, source.size))
 
 
 def _members(archive: Archive, problems: list[str]) -> Iterator[tuple[Source, bytes]]:

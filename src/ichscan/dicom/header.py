@@ -151,7 +151,10 @@ def text(dataset: Dataset, keyword: str) -> str:
 
 def numbers(dataset: Dataset, keyword: str, count: int) -> tuple[float, ...] | None:
     """`count` numbers, NaN for those that do not parse; None when the element is absent or empty."""
-    value = _value(dataset, keyword)
+    try:
+        value = dataset.get(keyword)
+    except (*PARSE_ERRORS, OSError):
+        return (math.nan,) * count  # present, so it must not pass for absent
     if value is None or value == "":
         return None
     items = list(value) if hasattr(value, "__iter__") and not isinstance(value, str | bytes) else [value]
@@ -180,7 +183,7 @@ def _value(dataset: Dataset, keyword: str) -> Any:
     try:
         return dataset.get(keyword)
     except (*PARSE_ERRORS, OSError):
-        # A value that does not decode is a value that is not there; `numbers` marks what must not be absurd.
+        # A text that does not decode is as good as none: nothing is decided by it alone.
         return None
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ichscan.dicom.archive import release_nested
 from ichscan.dicom.choose import choose
 from ichscan.dicom.files import walk
 from ichscan.dicom.header import Instance, instance_from, looks_like_dicom, read_dataset
@@ -41,6 +42,7 @@ def open_series(
         if progress is not None:
             progress(seen)
         _take(source, head, found)
+    release_nested()
     series = (*choose(build_stacks(found.instances)), *sorted(found.nifti, key=lambda one: one.files))
     if window is not None:
         series += tuple(picture_series(found.pictures, window))

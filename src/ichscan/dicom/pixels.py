@@ -6,10 +6,12 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from ichscan.dicom.codestream import claimed_size
 from ichscan.dicom.fragments import BIG_ENDIAN, NATIVE
 from ichscan.dicom.header import Instance
 from ichscan.errors import PixelError
 
+RLE: Final = "1.2.840.10008.1.2.5"
 Decoder = Callable[[bytes, Instance], NDArray[Any]]
 
 
@@ -31,8 +33,15 @@ def decode(frame: memoryview, instance: Instance) -> NDArray[Any]:
             f"{instance.source.name}: Transfer Syntax UID (0002,0010) {pixels.transfer_syntax[:64]} has no decoder; "
             "send the series uncompressed"
         )
+    data = bytes(frame)
+    claimed = claimed_size(data) if pixels.transfer_syntax != RLE else None
+    if claimed is not None and claimed != shape:
+        raise PixelError(
+            f"{instance.source.name}: Pixel Data (7FE0,0010): expected {shape[0]} x {shape[1]} as the header says, "
+            f"the compressed frame claims {claimed[0]} x {claimed[1]}; export the images again"
+        )
     try:
-        decoded = decoder(bytes(frame), instance)
+        decoded = decoder(data, instance)
     except (RuntimeError, ValueError, TypeError, OSError, IndexError, MemoryError) as error:
         raise PixelError(
             f"{instance.source.name}: Pixel Data (7FE0,0010), frame {instance.frame + 1}: corrupt "
@@ -105,6 +114,6 @@ DECODERS: Final[Mapping[str, Decoder]] = {
     "1.2.840.10008.1.2.4.201": _htj2k,
     "1.2.840.10008.1.2.4.202": _htj2k,
     "1.2.840.10008.1.2.4.203": _htj2k,
-    "1.2.840.10008.1.2.5": _rle,
+    RLE: _rle,
 }
 """Decoder by Transfer Syntax UID (PS3.6 Annex A), compressed ones."""

@@ -8,6 +8,7 @@ from typing import Final
 
 import numpy as np
 
+from ichscan.dicom.archive import release_nested
 from ichscan.dicom.fragments import read_frames
 from ichscan.dicom.header import Instance
 from ichscan.dicom.hu import to_hu
@@ -50,7 +51,10 @@ def load_volume(series: Series, *, force: bool = False) -> Volume:
         from ichscan.dicom.images import load_images
 
         return load_images(series, content)
-    return _load(series, in_order(content))
+    try:
+        return _load(series, in_order(content))
+    finally:
+        release_nested()
 
 
 def _load(series: Series, ordered: Ordered) -> Volume:
