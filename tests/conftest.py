@@ -26,3 +26,11 @@ def data_dir() -> Path:
 def project_root() -> Path:
     """Root of the source tree."""
     return ROOT
+
+
+@pytest.fixture(scope="session")
+def fake_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a tiny model bundle in which brightness raises every probability."""
+    from tests.fake_bundle import write_fake_bundle
+
+    return write_fake_bundle(tmp_path_factory.mktemp("bundle") / "fake")

@@ -62,12 +62,11 @@ def run_prediction(
     bar = Bar()
     with bar.shown():
         for report, volume in examine(paths, model, window, class_maps=writer is not None, progress=bar.callbacks()):
-            if writer is not None:
-                writer.write(report, volume)
+            written = [] if writer is None else writer.write(report, volume)
             del volume  # before the next series is read
             if console is not None:
                 with bar.hidden():
-                    show_report(console, report)
+                    show_report(console, report, [path for path in written if path.suffix == ".png"])
             reports.append(without_maps(report))
     return _conclude(paths, reports, outputs, console)
 

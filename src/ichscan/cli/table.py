@@ -1,5 +1,7 @@
 """One series as a table on the terminal."""
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -16,8 +18,8 @@ UID_SHOWN: Final = 24
 FILE_SHOWN: Final = 48
 
 
-def show_report(console: "Console", report: Report) -> None:
-    """Prints one report: findings, decision, most suspicious slices, warnings; or the reason why not."""
+def show_report(console: "Console", report: Report, pictures: Sequence[Path] = ()) -> None:
+    """Prints one report: findings, decision, most suspicious slices, warnings, pictures; or the reason why not."""
     from rich.markup import escape
 
     name = escape(printable(report.description)) or "series"
@@ -34,6 +36,8 @@ def show_report(console: "Console", report: Report) -> None:
         _show_prediction(console, report, report.prediction)
     for warning in report.warnings:
         console.print(f"  warning: {escape(printable(warning))}", highlight=False, soft_wrap=True)
+    for picture in pictures:
+        console.print(f"  picture: {picture}", markup=False, highlight=False, soft_wrap=True)
     console.print()
 
 

@@ -24,7 +24,7 @@ class SeriesWriter:
         self._taken: set[str] = set()
 
     def write(self, report: Report, volume: Volume | None) -> list[Path]:
-        """Writes `<series UID>.json` and, when analysed, `<series UID>.png`; returns the paths.
+        """Writes `<series UID>.json` and, when analysed, `<series UID>.png` (and slices); returns the paths.
 
         Raises:
             OutputError: disk full, no permission.

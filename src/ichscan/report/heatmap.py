@@ -13,14 +13,15 @@ from numpy.typing import NDArray
 from ichscan.anatomy import intracranial_mask
 from ichscan.labels import ANY
 from ichscan.model.preprocess import windowed
-from ichscan.types import Float32, Prediction, Volume
+from ichscan.types import Float32, Int16, Prediction, Volume
 
 UInt8 = NDArray[np.uint8]
 Bool = NDArray[np.bool_]
 BRAIN: Final = (40.0, 80.0)
 """Brain window, (centre, width) in HU."""
-OPACITY: Final = 0.6
-MARGIN: Final = 9
+SOFT_TISSUE_HU: Final = (-20, 120)
+OPACITY: Final = 0.7
+MARGIN: Final = 4
 """Pixels by which the inside of the head is widened: blood against the skull is part of it."""
 
 
@@ -69,15 +70,20 @@ def heat(volume: Volume, prediction: Prediction, index: int, label: int = ANY, i
 def inside_head(volume: Volume) -> Bool | None:
     """Bool (slices, rows, cols), the inside of the skull a little widened; None when it cannot be found.
 
-    A slice in which no closed skull is found (base, vertex, craniectomy) may be lit everywhere in the head.
+    Where no closed skull is found (base, vertex, craniectomy) it is all soft tissue of the slice.
     """
     if volume.spacing_mm is None:
         return None
     mask = intracranial_mask(volume.hu, volume.spacing_mm)
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * MARGIN + 1, 2 * MARGIN + 1))
     for i, one in enumerate(mask):
-        mask[i] = cv2.dilate(one.astype(np.uint8), kernel) > 0 if one.any() else volume.hu[i] > -200
+        mask[i] = cv2.dilate(one.astype(np.uint8), kernel) > 0 if one.any() else _soft_tissue(volume.hu[i])
     return mask
+
+
+def _soft_tissue(hu: Int16) -> Bool:
+    low, high = SOFT_TISSUE_HU
+    return (hu > low) & (hu < high)
 
 
 def colour(grey: UInt8, heat_map: Float32) -> UInt8:
@@ -94,7 +100,7 @@ def colour(grey: UInt8, heat_map: Float32) -> UInt8:
     tint = np.zeros_like(picture)
     tint[..., 1] = 255 * heat_map
     tint[..., 2] = 255
-    alpha = (OPACITY * np.sqrt(heat_map))[..., None]
+    alpha = (OPACITY * heat_map)[..., None]
     mixed: UInt8 = np.rint(picture + alpha * (tint - picture)).astype(np.uint8)
     return mixed
 

@@ -27,16 +27,23 @@ REMEDY: Final = {
 def write_atomically(path: Path, data: bytes) -> None:
     """Writes a temporary file beside `path`, then renames it: readers never see half a file.
 
+    A symbolic link is followed; a pipe or device is written to, never replaced.
+
     Raises:
         OutputError: disk full, no permission, folder missing; nothing is left behind, an older file stays as it was.
     """
     temporary = ""
     try:
+        path = path.resolve()
+        if path.exists() and not path.is_file():
+            with path.open("wb") as device:
+                device.write(data)
+            return
         handle, temporary = tempfile.mkstemp(prefix=".ichscan-", suffix=".tmp", dir=path.parent)
         with os.fdopen(handle, "wb") as file:
             file.write(data)
             file.flush()
-            os.fsync(file.fileno())
+            os.fsync(file.fileno())  # some disks tell only now that they are full
         # mkstemp makes files private; a result is for whoever the folder is for.
         os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
