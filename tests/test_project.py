@@ -96,6 +96,7 @@ def test_wheel_is_complete(tmp_path: Path) -> None:
     }
     assert expected <= names
     assert {"ichscan/models/default/spec.json", "ichscan/models/default/MODEL_CARD.md"} <= names
-    assert any(name.startswith("ichscan/demo/") and name.endswith(".dcm") for name in names)
+    assert "ichscan/demo_data/LICENSE" in names
+    assert any(name.startswith("ichscan/demo_data/") and name.endswith(".dcm") for name in names)
     assert any(name.endswith("licenses/LICENSE") for name in names)
     assert wheel.stat().st_size < 40 * 2**20
