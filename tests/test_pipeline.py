@@ -45,7 +45,7 @@ def test_analyses_a_series(tmp_path: Path, fake_bundle: Path) -> None:
 @given(
     order=st.permutations(range(10)),
     names=st.lists(st.from_regex(r"[a-z]{1,8}", fullmatch=True), unique=True, min_size=10, max_size=10),
-)  # noqa: E501
+)
 def test_order_and_names_of_files_change_nothing(
     tmp_path_factory: pytest.TempPathFactory, fake_bundle: Path, order: list[int], names: list[str]
 ) -> None:

@@ -14,7 +14,6 @@ import pytest
 from tests import dicom_builders as build
 from tests.fake_bundle import write_fake_bundle
 
-import ichscan.cli.demo
 from ichscan import report as report_package
 from ichscan.cli import main
 from ichscan.cli.parser import NOTICE
@@ -310,9 +309,7 @@ def test_demo(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("ichscan.demo.write_demo", lambda folder: [head])
-    code, out, _ = run(
-        capsys, ichscan.cli.demo.__name__.split(".")[-1], "--model", fake_bundle, "--out", tmp_path / "d"
-    )
+    code, out, _ = run(capsys, "demo", "--model", fake_bundle, "--out", tmp_path / "d")
     assert code == 0
     assert "SIMULATED" in out
     assert (tmp_path / "d" / "results" / f"{build.STUDY}.1.png").is_file()
