@@ -25,9 +25,10 @@ ROOT: Final = "1.2.826.0.1.3680043.8.498.2"
 
 
 def ramp(bits: int) -> NDArray[np.uint16]:
-    """The image that every frame holds: a smooth slope over the whole range, uint16 (64, 64)."""
+    """The image that every frame holds: a smooth slope with room at both ends for lossy coding, uint16 (64, 64)."""
     y, x = np.mgrid[0:SIDE, 0:SIDE]
-    image: NDArray[np.uint16] = ((y + x) * ((1 << bits) - 1) // (2 * SIDE - 2)).astype(np.uint16)
+    low = 1 << (bits - 5)
+    image: NDArray[np.uint16] = (low + (y + x) * ((1 << bits) - 2 * low) // (2 * SIDE - 2)).astype(np.uint16)
     return image
 
 
