@@ -79,7 +79,7 @@ def prepare(hu: Int16, positions_mm: Float64, spec: InputSpec, column_spacing_mm
     if spec.crop == "head":
         boxes = head_boxes(hu, column_spacing_mm)
     else:
-        boxes = np.array([slice_box(_stack(hu, source[i], spec.channels)) for i in range(len(hu))], np.int32)
+        boxes = np.array([slice_box(_visible(hu, source[i], spec.channels)) for i in range(len(hu))], np.int32)
     return Preparation(hu, source, boxes, averaged)
 
 
@@ -99,9 +99,19 @@ def _slabs(hu: Int16, positions: Float64, slab_mm: float) -> tuple[Int16, int]:
     return out, count
 
 
-def _stack(hu: Int16, source: NDArray[np.intp], channels: tuple[Channel, ...]) -> UInt8:
-    """uint8 (rows, cols, channels) of one slice."""
-    return np.stack([windowed(hu[j], c.center, c.width) for j, c in zip(source, channels, strict=True)], axis=2)
+def _visible(hu: Int16, source: NDArray[np.intp], channels: tuple[Channel, ...]) -> UInt8:
+    """Where any window of a slice is above 0: uint8 (rows, cols, 1). A window rises with HU, so a comparison tells."""
+    shown = np.zeros(hu.shape[1:], np.bool_)
+    for j, channel in zip(source, channels, strict=True):
+        shown |= hu[j] > darkest(channel.center, channel.width)
+    return shown.view(np.uint8)[:, :, None]
+
+
+@lru_cache(maxsize=32)
+def darkest(center: float, width: float) -> np.int16:
+    """The highest HU that a window shows as 0; -32768, which no scan holds, when it shows none as 0."""
+    black = np.flatnonzero(window_table(center, width)[np.arange(-32768, 32768, dtype=np.int16).view(np.uint16)] == 0)
+    return np.int16(black[-1] - 32768 if len(black) else -32768)
 
 
 def grey_slice(prepared: Preparation, index: int, spec: InputSpec) -> UInt8:
