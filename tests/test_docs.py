@@ -83,7 +83,7 @@ def test_getting_started_repeats_the_first_command() -> None:
 
 def test_every_documented_ichscan_option_exists() -> None:
     """Shell snippets of README and docs parse with the real command line (nothing is run)."""
-    parser = pytest.importorskip("ichscan.cli").build_parser()
+    parser = pytest.importorskip("ichscan.cli.parser").build_parser()
     for line in _snippets():
         parser.parse_args(shlex.split(line, comments=True)[1:])
 
