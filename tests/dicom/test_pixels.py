@@ -92,6 +92,20 @@ def test_corrupt_fragment(syntax: str) -> None:
         load_volume(open_series(files).chosen[0])
 
 
+@pytest.mark.parametrize("syntax", [*LOSSLESS, "1.2.840.10008.1.2.4.51"])
+def test_truncated_frame_is_never_filled_up_in_silence(syntax: str) -> None:
+    def cut(values: Any) -> bytes:
+        if syntax in LOSSLESS:
+            data = LOSSLESS[syntax](values)
+        else:
+            data = imagecodecs.jpeg_encode(values, bitspersample=12, level=95)
+        return data[: len(data) * 9 // 10]
+
+    files = [build.compressed(i, syntax, cut) for i in range(3)]
+    with pytest.raises(PixelError, match="corrupt"):
+        load_volume(open_series(files).chosen[0])
+
+
 def test_fragment_that_claims_more_than_there_is() -> None:
     files = [data[:-500] for data in _files("1.2.840.10008.1.2.4.80", 3)]
     with pytest.raises(PixelError, match="claims"):
