@@ -27,7 +27,7 @@ def main(source: Path) -> None:
     slices.sort(key=lambda data: float(data.ImagePositionPatient[2]))
     for i, data in enumerate(slices, start=1):
         pixels = data.pixel_array
-        coded = imagecodecs.jpeg2k_encode(pixels, codecformat="J2K", reversible=True, level=0)
+        coded = bytes(imagecodecs.jpeg2k_encode(pixels, codecformat="J2K", reversible=True, level=0))
         if not np.array_equal(imagecodecs.jpeg2k_decode(coded), pixels):
             raise SystemExit(f"slice {i}: the compressed pixels differ from the original")
         data.remove_private_tags()

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pydicom import dcmread
+from tests.simulate.phantom import Phantom, phantom
 
 from ichscan.anatomy import BONE_HU, intracranial_mask
-from tests.simulate.phantom import Phantom, phantom
 
 
 def _dice(a: np.ndarray, b: np.ndarray) -> float:
@@ -50,3 +50,9 @@ def test_real_tilted_head_has_the_volume_of_a_head(data_dir: Path) -> None:
     # The lowest slices are neck and face; the skull closes above the last two.
     assert not mask[:2].any()
     assert mask[6:26].any(axis=(1, 2)).all()
+
+
+def test_a_slice_cut_off_by_a_display_window_still_has_its_skull() -> None:
+    scan = phantom()
+    clipped = np.clip(scan.hu, -20, 100).astype(np.int16)
+    assert _dice(intracranial_mask(clipped, scan.spacing_mm), scan.brain) > 0.95

@@ -1,9 +1,9 @@
 """One phantom head for all tests of the simulation."""
 
 import pytest
+from tests.simulate.phantom import Phantom, phantom
 
 from ichscan.simulate import Head, prepare
-from tests.simulate.phantom import Phantom, phantom
 
 
 @pytest.fixture(scope="session")

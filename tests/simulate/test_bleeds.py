@@ -1,14 +1,14 @@
-"""What holds for every type: repeatable, inside the skull, blood-like, in one place, and what happens without anatomy."""
+"""What holds for every type: repeatable, inside the skull, as dense as blood; and what happens without anatomy."""
 
 import dataclasses
 
 import numpy as np
 import pytest
+from tests.simulate.phantom import Phantom, phantom
 
 from ichscan.errors import NotAnalysableError, UsageError
 from ichscan.labels import TYPES
 from ichscan.simulate import BLEEDS, Head, Simulated, apply, draw, prepare, simulate
-from tests.simulate.phantom import Phantom, phantom
 
 SEEDS = (0, 1, 2)
 

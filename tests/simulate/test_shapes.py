@@ -3,12 +3,12 @@
 import cv2
 import numpy as np
 import pytest
+from tests.simulate.phantom import Phantom
 
 from ichscan.simulate import Head, apply, draw, epidural, intraparenchymal, intraventricular, subarachnoid, subdural
 from ichscan.simulate.connected import keep_connected
 from ichscan.simulate.csf import sulci, ventricles
 from ichscan.simulate.texture import smooth_field
-from tests.simulate.phantom import Phantom
 
 SEEDS = range(5)
 

@@ -84,11 +84,11 @@ def _sulci(head: Head, i: np.intp, ventricle: Bool) -> Float32:
     valley = cv2.morphologyEx(soft, cv2.MORPH_CLOSE, disc(round(5.0 / head.pitch[0]))) - soft
     shallow = np.clip((24.0 - head.depth_mm[i]) / 6.0, 0.0, 1.0)
     rating = np.maximum((valley - 5.0) / 5.0 * shallow, (head.brain_hu - 12.0 - soft) / 4.0)
-    rating = np.clip(rating, 0.0, 1.0) * (inside & ~ventricle & (soft > -8.0))
+    rating = np.asarray(np.clip(rating, 0.0, 1.0) * (inside & ~ventricle & (soft > -8.0)), dtype=np.float32)
     # Old infarcts and cysts are as dark, but broader than any sulcus; cisterns as broad lie in the midline.
-    broad = cv2.morphologyEx((rating > 0.5).astype(np.uint8), cv2.MORPH_OPEN, disc(round(4.0 / head.pitch[0])))
-    broad = cv2.dilate(broad, disc(round(3.0 / head.pitch[0]))) > 0
-    rating = rating * ~(broad & (np.abs(head.midline()[1]) > 16.0))
+    core = cv2.morphologyEx((rating > 0.5).astype(np.uint8), cv2.MORPH_OPEN, disc(round(4.0 / head.pitch[0])))
+    broad = cv2.dilate(core, disc(round(3.0 / head.pitch[0]))) > 0
+    rating *= ~(broad & (np.abs(head.midline()[1]) > 16.0))
     count, parts, stats, _ = cv2.connectedComponentsWithStats((rating > 0.3).astype(np.uint8), connectivity=8)
     least = 10.0 / (head.pitch[0] * head.pitch[1])
     specks = [k for k in range(1, count) if stats[k, cv2.CC_STAT_AREA] < least]
