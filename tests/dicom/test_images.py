@@ -8,7 +8,7 @@ import pytest
 from tests import dicom_builders as build
 
 from ichscan.dicom import load_volume, open_series
-from ichscan.errors import NotAnalysableError, PixelError
+from ichscan.errors import NotAnalysableError, PixelError, UsageError
 
 WINDOW = (40.0, 120.0)
 
@@ -52,6 +52,12 @@ def test_bone_folder_beside_brain_is_refused(tmp_path: Path) -> None:
     reasons = [series.reason for series in open_series([tmp_path], window=WINDOW).series]
     assert reasons[1] is None
     assert "bone" in str(reasons[0])
+
+
+@pytest.mark.parametrize("window", [(40.0, 0.0), (40.0, -80.0), (float("nan"), 80.0), (40.0, float("inf"))])
+def test_absurd_windows_are_usage_errors(window: tuple[float, float]) -> None:
+    with pytest.raises(UsageError, match="expected a centre and a width"):
+        open_series([], window=window)
 
 
 def test_sizes_must_agree(tmp_path: Path) -> None:

@@ -22,6 +22,8 @@ Cosines = tuple[float, float, float, float, float, float]
 IMPLICIT_LITTLE: Final = "1.2.840.10008.1.2"
 DEFLATED: Final = "1.2.840.10008.1.2.1.99"
 FAR_MM: Final = 1e5
+MAX_ELEMENT: Final = 64 << 20
+"""Longer header elements are stepped over: no fact that is read here is that long, unless the file is corrupt."""
 PARSE_ERRORS: Final = (
     InvalidDicomError, BytesLengthException, ValueError, TypeError, KeyError, AttributeError, EOFError,
     NotImplementedError, IndexError, OverflowError, struct.error, RecursionError,
@@ -110,7 +112,7 @@ def read_dataset(source: Source) -> tuple[FileDataset, int | None]:
     """
     try:
         with source.open() as stream:
-            dataset = pydicom.dcmread(stream, stop_before_pixels=True, force=True, defer_size=1 << 20)
+            dataset = pydicom.dcmread(stream, stop_before_pixels=True, force=True, defer_size=MAX_ELEMENT)
             offset: int | None = stream.tell()
     except (OSError, zipfile.BadZipFile, zlib.error) as error:
         raise UnreadableFileError(f"{source.name}: cannot be read ({error})") from error

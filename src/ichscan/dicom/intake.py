@@ -1,5 +1,6 @@
 """Paths to Series: reads every header once, groups, chooses."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +16,7 @@ from ichscan.dicom.quiet import quiet_pydicom
 from ichscan.dicom.series import Intake, Series
 from ichscan.dicom.source import Source
 from ichscan.dicom.stacks import build_stacks
-from ichscan.errors import NotDicomError, UnreadableFileError
+from ichscan.errors import NotDicomError, UnreadableFileError, UsageError
 
 
 def open_series(
@@ -34,7 +35,12 @@ def open_series(
     Returns:
         All series with the reason why each is not analysed (None = it is), and what could not be read. One
         unreadable file never hides the others.
+
+    Raises:
+        UsageError: the window is not one.
     """
+    if window is not None and not (math.isfinite(window[0]) and math.isfinite(window[1]) and window[1] > 0):
+        raise UsageError(f"window: expected a centre and a width above 0 in HU, found {window}; for example 40,120")
     found = _Found()
     seen = 0
     for source, head in walk(paths, found.problems):

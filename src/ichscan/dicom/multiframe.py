@@ -82,7 +82,7 @@ def _frame_type(kind: Dataset) -> tuple[str, ...]:
 def _items(dataset: Dataset, keyword: str) -> list[Any]:
     try:
         return list(dataset.get(keyword) or ())
-    except PARSE_ERRORS:
+    except (*PARSE_ERRORS, OSError):
         # A group that does not parse is a group that is absent: its facts are then missing and reported as such.
         return []
 
