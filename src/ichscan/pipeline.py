@@ -20,10 +20,12 @@ class Progress:
     """Callbacks of a caller that shows progress; each may be called from the thread that runs `examine`.
 
     Attributes:
+        files: with the number of files whose headers were read so far.
         found: with the series to analyse and all others, once, after all headers are read.
         slices: with the number of slices of the current series that the network has seen.
     """
 
+    files: Callable[[int], None] | None = None
     found: Callable[["Intake"], None] | None = None
     slices: Callable[[int], None] | None = None
 
@@ -73,14 +75,14 @@ def examine(
     # Loading the model takes as long as reading the headers of a scan; most of both releases the interpreter lock.
     with ThreadPoolExecutor(1, "ichscan-model") as pool:
         loading = pool.submit(load_bundle, model)
-        intake = open_series(paths, window=window)
+        intake = open_series(paths, window=window, progress=progress.files)
         bundle = loading.result()
     if progress.found is not None:
         progress.found(intake)
     for series in intake.series:
         yield _examine_series(series, bundle, class_maps, progress.slices)
     for problem in intake.problems:
-        yield Report("not_analysable", problem, "", "", "unreadable file", 0), None
+        yield Report("not_analysable", problem, "", "", "not read", 0), None
 
 
 def _examine_series(

@@ -202,10 +202,20 @@ def test_disk_full(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "replace", full)
-    code, _, err = run(capsys, "predict", head, "--model", fake_bundle, target, tmp_path / "r")
+    code, out, err = run(capsys, "predict", head, "--model", fake_bundle, target, tmp_path / "r")
     assert code == 4
     assert "No space left on device" in err
+    assert "any hemorrhage" in out
     assert not [name for name in os.listdir(tmp_path) if "tmp" in name]
+
+
+def test_files_that_are_no_images_are_counted(
+    capsys: pytest.CaptureFixture[str], head: Path, fake_bundle: Path
+) -> None:
+    (head / "notes.txt").write_text("hello")
+    code, out, err = run(capsys, "predict", head, "--model", fake_bundle)
+    assert (code, err) == (0, "")
+    assert "1 of 6 files is no image" in out
 
 
 @pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="needs /dev/full")

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from tests.samples import prediction, report, volume
 
+from ichscan.labels import ANY
 from ichscan.report.contact_sheet import MAX_TILES, contact_sheet, tiles_shown
 from ichscan.report.draw import canvas, text
-from ichscan.report.heatmap import colour, gate, heat, inside_head, slice_picture
+from ichscan.report.heatmap import colour, gates, heat, inside_head, slice_picture
 
 
 def test_heat_is_where_the_map_is() -> None:
@@ -28,10 +29,12 @@ def test_a_negative_slice_does_not_light_up() -> None:
     assert all(heat(volume(), calm, i).max() == 0 for i in range(4))
 
 
-def test_gate() -> None:
-    assert [gate(p, 0.4) for p in (0.0, 0.2, 0.3, 0.4, 1.0)] == pytest.approx([0, 0, 0.5, 1, 1])
-    assert gate(0.0, 0.0) == 0
-    assert gate(0.1, 0.0) == 1
+def test_gates() -> None:
+    scan = replace(prediction(5), slice_thresholds=np.full(6, 0.4, np.float32))
+    scan.slices[:, ANY] = (0.0, 0.2, 0.3, 0.4, 1.0)
+    assert gates(scan).tolist() == pytest.approx([0, 0, 0.5, 1, 1])
+    no_threshold = replace(scan, slice_thresholds=np.zeros(6, np.float32))
+    assert gates(no_threshold).tolist() == [0, 1, 1, 1, 1]
 
 
 def test_boxes_may_reach_beyond_the_image() -> None:
@@ -49,8 +52,18 @@ def test_only_inside_the_head() -> None:
     found = heat(volume(), prediction(), 2, inside=inside)
     assert found[:, 40:].max() == 0
     assert found[:, :40].max() > 0
-    without_spacing = replace(volume(), spacing_mm=None)
-    assert inside_head(without_spacing) is None
+
+
+def test_inside_of_the_head_is_found_where_it_is_needed() -> None:
+    mask = inside_head(volume(), prediction())
+    assert mask is not None
+    assert mask.shape == (4, 64, 64)
+    assert mask[2, 32, 32]
+    assert not mask[2, 0, 0]
+    assert inside_head(replace(volume(), spacing_mm=None), prediction()) is None
+    calm = prediction()
+    calm.slices[:] = 0
+    assert inside_head(volume(), calm) is None
 
 
 def test_without_class_maps_there_is_no_heat() -> None:

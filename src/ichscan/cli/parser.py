@@ -18,7 +18,8 @@ exit codes:
   4  a result could not be written
   5  a labelled collection is inconsistent
   6  an optional dependency is not installed
-  130  interrupted"""
+  130  interrupted
+  141  the reader of standard output went away"""
 
 
 def build_parser(load: Collection[str] = tuple(COMMANDS)) -> argparse.ArgumentParser:

@@ -15,16 +15,25 @@ if TYPE_CHECKING:
 
 
 class Bar:
-    """Counts slices over all series of a run; silent when stderr is not a terminal."""
+    """Counts files, then slices over all series of a run; shows nothing when stderr is not a terminal."""
 
     def __init__(self) -> None:
         self._bar: RichProgress | None = _rich_bar() if sys.stderr.isatty() else None
         self._task: TaskID | None = None
         self._before = self._current = 0
+        self._seen = self._not_images = 0
 
     def callbacks(self) -> Progress:
         """For `ichscan.pipeline.examine`."""
-        return Progress() if self._bar is None else Progress(self._found, self._slices)
+        return Progress(None if self._bar is None else self._read, self._found, self._slices)
+
+    @property
+    def skipped(self) -> str:
+        """What to tell of files that are no images, "" when there were none."""
+        if not self._not_images:
+            return ""
+        verb = "is" if self._not_images == 1 else "are"
+        return f"{self._not_images} of {self._seen} files {verb} no image that ichscan reads."
 
     @contextmanager
     def shown(self) -> Iterator[None]:
@@ -46,10 +55,15 @@ class Bar:
         yield
         self._bar.start()
 
+    def _read(self, files: int) -> None:
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, completed=files)
+
     def _found(self, intake: "Intake") -> None:
+        self._seen, self._not_images = intake.files_seen, intake.not_dicom
         if self._bar is not None and self._task is not None:
             total = sum(series.slices for series in intake.chosen)
-            self._bar.update(self._task, description="slices", total=total)
+            self._bar.update(self._task, description="slices", completed=0, total=total)
 
     def _slices(self, done: int) -> None:
         if self._bar is None or self._task is None:

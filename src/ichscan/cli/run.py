@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 from ichscan.cli.parser import NOTICE
 from ichscan.cli.progress import Bar
 from ichscan.cli.table import show_report
-from ichscan.cli.terminal import complain, remark, tail
-from ichscan.errors import InputError
+from ichscan.cli.terminal import complain, printable, remark, tail
+from ichscan.errors import InputError, OutputError
 from ichscan.pipeline import examine
 from ichscan.types import Report
 
@@ -45,9 +45,12 @@ def run_prediction(
 ) -> int:
     """Analyses everything in `paths`; returns the exit code.
 
+    A result that cannot be written does not stop the analysis of the others.
+
     Raises:
         InputError: a path does not exist, or nothing in them is an image.
-        BundleError, OutputError: see `ichscan.errors`.
+        BundleError: the model cannot be used.
+        OutputError: the folder for results cannot be made.
     """
     missing = [path for path in paths if not path.exists()]
     if missing:
@@ -59,34 +62,52 @@ def run_prediction(
 
         writer = SeriesWriter(outputs.folder, outputs.heatmaps)
     reports: list[Report] = []
+    failures: list[OutputError] = []
     bar = Bar()
     with bar.shown():
         for report, volume in examine(paths, model, window, class_maps=writer is not None, progress=bar.callbacks()):
-            written = [] if writer is None else writer.write(report, volume)
+            written: list[Path] = []
+            try:
+                written = [] if writer is None else writer.write(report, volume)
+            except OutputError as error:  # the other series may be smaller, and their tables are still wanted
+                failures.append(error)
             del volume  # before the next series is read
             if console is not None:
                 with bar.hidden():
                     show_report(console, report, [path for path in written if path.suffix == ".png"])
             reports.append(without_maps(report))
-    return _conclude(paths, reports, outputs, console)
-
-
-def _conclude(paths: Sequence[Path], reports: list[Report], outputs: Outputs, console: "Console | None") -> int:
     if outputs.json is not None:
-        _write_json(outputs.json, reports)
-    if console is not None:
-        if outputs.folder is not None:
-            console.print(
-                f"Results and pictures are in {outputs.folder}", markup=False, highlight=False, soft_wrap=True
-            )
-        console.print(NOTICE, style="italic", highlight=False)
-    else:
-        remark(NOTICE)
+        try:
+            _write_json(outputs.json, reports)
+        except OutputError as error:
+            failures.append(error)
+    _close(console, outputs, bar.skipped)
     if not reports:
-        raise InputError(f"{paths[0]}: no DICOM image found; expected a folder, file or archive with head CT slices")
+        message = f"{paths[0]}: no image found; expected a folder, file or archive with head CT slices. {bar.skipped}"
+        raise InputError(message.rstrip())
+    return _exit_code(reports, failures)
+
+
+def _close(console: "Console | None", outputs: Outputs, skipped: str) -> None:
+    """The last lines: where things are, what was passed over, what a result is."""
+    if console is None:
+        for line in filter(None, (skipped, NOTICE)):
+            remark(line)
+        return
+    where = f"Results and pictures are in {outputs.folder}" if outputs.folder is not None else ""
+    for line in filter(None, (where, skipped, NOTICE)):
+        console.print(printable(line), markup=False, highlight=False, soft_wrap=True)
+
+
+def _exit_code(reports: list[Report], failures: list[OutputError]) -> int:
+    """Names on stderr everything that went wrong; what could not be written weighs more than what was refused."""
     refused = [report for report in reports if report.status != "analysed"]
     for report in refused:
         complain(f"not analysed: {_name(report)}: {report.reason}")
+    for error in failures:
+        complain(str(error))
+    if failures:
+        return OutputError.exit_code
     return NOT_ANALYSED if refused else 0
 
 

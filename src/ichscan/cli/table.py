@@ -28,7 +28,8 @@ def show_report(console: "Console", report: Report, pictures: Sequence[Path] = (
         if report.series_instance_uid
         else ""
     )
-    console.print(f"[bold]{name}[/], {report.slices} images{uid}", highlight=False, soft_wrap=True)
+    images = f", {report.slices} images" if report.slices else ""
+    console.print(f"[bold]{name}[/]{images}{uid}", highlight=False, soft_wrap=True)
     if report.prediction is None:
         reason = escape(printable(report.reason or ""))
         console.print(f"  [yellow]not analysed[/]: {reason}", highlight=False, soft_wrap=True)

@@ -66,6 +66,8 @@ def open_network(weights: bytes, name: str, threads: int | None = None) -> Netwo
     options.intra_op_num_threads = threads or available_cpus()
     options.inter_op_num_threads = 1
     options.log_severity_level = ERRORS_ONLY
+    # Threads that wait for work would otherwise take the processor from the thread that prepares the next slices.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
         session = onnxruntime.InferenceSession(weights, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # as above

@@ -10,7 +10,7 @@ from ichscan.labels import ANY, LABELS
 from ichscan.report.chart import HEIGHT as CHART_HEIGHT
 from ichscan.report.chart import chart
 from ichscan.report.draw import ALERT, DIM, TEXT, UInt8, box, canvas, paste, text
-from ichscan.report.heatmap import colour, flipped_axes, heat, inside_head, slice_picture
+from ichscan.report.heatmap import Bool, colour, flipped_axes, heat, slice_picture
 from ichscan.types import Prediction, Report, Volume
 
 TILE: Final = 176
@@ -22,12 +22,13 @@ UID_SHOWN: Final = 20
 NOTICE: Final = "Not for diagnostic use alone. ichscan is an assistant, not a medical device."
 
 
-def contact_sheet(volume: Volume, report: Report) -> UInt8:
+def contact_sheet(volume: Volume, report: Report, inside: Bool | None = None) -> UInt8:
     """Draws the sheet: the same input gives the same pixels. Holds no patient data, only the end of the series UID.
 
     Args:
         volume: the analysed slices.
         report: of the same series, with a prediction (and class maps, if heat is to be shown).
+        inside: bool (slices, rows, cols), where heat may be; everywhere when None.
 
     Returns:
         uint8 (rows, cols, 3), BGR.
@@ -40,7 +41,6 @@ def contact_sheet(volume: Volume, report: Report) -> UInt8:
     rows = -(-len(shown) // columns)
     sheet = canvas(HEADER + rows * (TILE + CAPTION) + CHART_HEIGHT, columns * TILE)
     _header(sheet, report, prediction, per_tile)
-    inside = inside_head(volume)
     for place, index in enumerate(shown):
         mask = None if inside is None else inside[index]
         picture = slice_picture(volume, index, heat(volume, prediction, index, ANY, mask))

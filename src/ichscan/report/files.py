@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from ichscan.errors import OutputError
 from ichscan.labels import ANY
 from ichscan.report.contact_sheet import contact_sheet
-from ichscan.report.heatmap import heat, slice_picture
+from ichscan.report.heatmap import Bool, heat, inside_head, slice_picture
 from ichscan.report.result import one_to_json
 from ichscan.report.write import file_stem, make_folder, write_atomically
 from ichscan.types import Prediction, Report, Volume
@@ -34,18 +34,20 @@ class SeriesWriter:
         write_atomically(written[0], one_to_json(report).encode("utf-8"))
         if volume is not None and report.prediction is not None:
             path = self._folder / f"{stem}.png"
-            write_atomically(path, png(contact_sheet(volume, report)))
+            inside = inside_head(volume, report.prediction)
+            write_atomically(path, png(contact_sheet(volume, report, inside)))
             written.append(path)
             if self._heatmaps:
-                written += self._write_slices(stem, volume, report.prediction)
+                written += self._write_slices(stem, volume, report.prediction, inside)
         return written
 
-    def _write_slices(self, stem: str, volume: Volume, prediction: Prediction) -> list[Path]:
+    def _write_slices(self, stem: str, volume: Volume, prediction: Prediction, inside: Bool | None) -> list[Path]:
         suspicious = np.flatnonzero(prediction.slices[:, ANY] >= prediction.slice_thresholds[ANY])
         paths = []
         for i in suspicious:
             path = self._folder / f"{stem}-slice-{i + 1:03d}.png"
-            write_atomically(path, png(slice_picture(volume, int(i), heat(volume, prediction, int(i)))))
+            heat_map = heat(volume, prediction, int(i), inside=None if inside is None else inside[i])
+            write_atomically(path, png(slice_picture(volume, int(i), heat_map)))
             paths.append(path)
         return paths
 

@@ -25,10 +25,13 @@ MARGIN: Final = 4
 """Pixels by which the inside of the head is widened: blood against the skull is part of it."""
 
 
-def gate(probability: float, threshold: float) -> float:
-    """How much of a slice's map is shown: 0 up to half its threshold, 1 from the threshold on, linear between."""
-    half = max(threshold, 1e-6) / 2
-    return float(np.clip((probability - half) / half, 0.0, 1.0))
+def gates(prediction: Prediction, label: int = ANY) -> Float32:
+    """How much of each slice's map is shown, float32 (slices,).
+
+    0 up to half the slice's threshold, 1 from the threshold on, linear between.
+    """
+    half = np.float32(max(float(prediction.slice_thresholds[label]), 1e-6) / 2)
+    return np.clip((prediction.slices[:, label] - half) / half, 0, 1)
 
 
 def heat(volume: Volume, prediction: Prediction, index: int, label: int = ANY, inside: Bool | None = None) -> Float32:
@@ -51,12 +54,13 @@ def heat(volume: Volume, prediction: Prediction, index: int, label: int = ANY, i
     maps = prediction.class_maps
     if maps is None:
         return out
-    threshold = float(prediction.slice_thresholds[label])
-    gates = np.array([gate(float(p), threshold) for p in prediction.slices[:, label]])
-    largest = float(maps[gates > 0, label].max(initial=0.0))
-    if gates[index] == 0 or largest <= 0:
+    shown = gates(prediction, label)
+    if shown[index] == 0:
         return out
-    scaled = np.maximum(maps[index, label], 0) * np.float32(gates[index] / largest)
+    largest = maps[shown > 0, label].max(initial=0)
+    if largest <= 0:
+        return out
+    scaled = np.maximum(maps[index, label], 0) * (shown[index] / largest)
     top, left, side = (int(v) for v in prediction.boxes[index])
     square = cv2.resize(scaled, (side, side), interpolation=cv2.INTER_LINEAR)
     y0, y1 = max(top, 0), min(top + side, rows)
@@ -67,16 +71,21 @@ def heat(volume: Volume, prediction: Prediction, index: int, label: int = ANY, i
     return out
 
 
-def inside_head(volume: Volume) -> Bool | None:
-    """Bool (slices, rows, cols), the inside of the skull a little widened; None when it cannot be found.
+def inside_head(volume: Volume, prediction: Prediction) -> Bool | None:
+    """Bool (slices, rows, cols), the inside of the skull a little widened, where heat may be shown.
 
     Where no closed skull is found (base, vertex, craniectomy) it is all soft tissue of the slice.
+
+    Returns:
+        None when pixel spacing is not recorded, or when no slice has heat.
     """
-    if volume.spacing_mm is None:
+    lit = np.flatnonzero(gates(prediction))
+    if volume.spacing_mm is None or prediction.class_maps is None or len(lit) == 0:
         return None
     mask = intracranial_mask(volume.hu, volume.spacing_mm)
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * MARGIN + 1, 2 * MARGIN + 1))
-    for i, one in enumerate(mask):
+    for i in lit:
+        one = mask[i]
         mask[i] = cv2.dilate(one.astype(np.uint8), kernel) > 0 if one.any() else _soft_tissue(volume.hu[i])
     return mask
 
