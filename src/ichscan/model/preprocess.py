@@ -7,7 +7,7 @@ A lookup table of all 65,536 HU values makes the windows exact and costs one mem
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 import cv2
 import numpy as np
@@ -124,7 +124,7 @@ def grey_slice(prepared: Preparation, index: int, spec: InputSpec) -> UInt8:
     out = np.empty((spec.size, spec.size, len(spec.channels)), np.uint8)
     for c, (j, channel) in enumerate(zip(prepared.source[index], spec.channels, strict=True)):
         cut = np.ascontiguousarray(prepared.hu[j, y0:y1, x0:x1])
-        grey = windowed(cut, channel.center, channel.width)
+        grey: NDArray[Any] = windowed(cut, channel.center, channel.width)
         if any(pad):
             grey = cv2.copyMakeBorder(grey, *pad, cv2.BORDER_CONSTANT, value=0)
         out[:, :, c] = cv2.resize(grey, (spec.size, spec.size), interpolation=INTERPOLATION[spec.interpolation])

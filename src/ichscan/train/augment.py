@@ -5,6 +5,7 @@ stand for other scanners: the default model learns from JPEG images that hold le
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -62,7 +63,7 @@ def apply(drawn: Augmentation, grey: UInt8, maps: UInt8, rng: np.random.Generato
         grey[:, :, middle - 1] = grey[:, :, middle + 1] = grey[:, :, middle]
     grey = _move(drawn, grey)
     maps = _move(drawn, maps)
-    values = grey.astype(np.float32) * drawn.gain + drawn.bias
+    values: NDArray[Any] = grey.astype(np.float32) * drawn.gain + drawn.bias
     values[grey == 0] = 0  # air stays black
     if drawn.noise:
         values += rng.standard_normal(values.shape, np.float32) * drawn.noise

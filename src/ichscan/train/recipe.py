@@ -5,7 +5,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from ichscan.errors import BundleError, UsageError
 from ichscan.model.spec import Channel, InputSpec
@@ -111,6 +111,10 @@ def _override(raw: dict[str, Any], text: str) -> None:
     raw[name] = parsed
 
 
+_ACCEPTED: Final[Mapping[Any, tuple[type, ...]]] = {int: (int,), float: (int, float), str: (str,)}
+"""What TOML value a field of a recipe takes, by the type that the field declares."""
+
+
 def _fill(kind: Any, values: Mapping[str, Any], where: str) -> Any:
     known = {f.name: f for f in dataclasses.fields(kind)}
     unknown = sorted(set(values) - set(known))
@@ -122,7 +126,7 @@ def _fill(kind: Any, values: Mapping[str, Any], where: str) -> Any:
         raise UsageError(f"{where}: {error}") from error
     for name, entry in known.items():
         value = getattr(filled, name)
-        accepted = {int: (int,), float: (int, float), str: (str,)}.get(entry.type)  # type: ignore[call-overload]
+        accepted = _ACCEPTED.get(entry.type)
         if accepted and (not isinstance(value, accepted) or isinstance(value, bool)):
             raise UsageError(f"{where}.{name}: expected {entry.type.__name__}, found {value!r}")  # type: ignore[union-attr]
     return filled

@@ -28,6 +28,7 @@ from ichscan.train.bundle_writer import write_bundle
 from ichscan.train.folds import patient_folds
 from ichscan.train.outcome import OutOfFold
 from ichscan.train.recipe import Recipe
+from ichscan.types import Float32
 from ichscan.train.slice_network import SliceNetwork
 from ichscan.train.slices import slice_evidence, train_slice_network
 from ichscan.train.targets import ASSUMED_MM, Examples, real_examples, simulated_examples
@@ -60,7 +61,8 @@ def run(recipe: Recipe, data: Path, out: Path, smoke: bool = False, progress: Pr
     simulated = _simulated(recipe, scans, out, progress) if recipe.simulate.per_kind else []
     patients = [e.patient for e in examples]
     folds = patient_folds(patients, np.stack([e.labels.max(axis=0) for e in examples]), recipe.folds, recipe.seed)
-    networks, evidence = [], {}
+    networks: list[SliceNetwork] = []
+    evidence: dict[str, Float32] = {}
     for fold in range(recipe.folds):
         network, seen = _fold(recipe, fold, folds, examples, simulated, out, progress)
         networks.append(network)

@@ -11,7 +11,7 @@ features = [P, H*W*attention*P] and logits = W * mean(features) + b.
 """
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import timm
 import torch
@@ -60,6 +60,8 @@ def _separable(channels: int) -> nn.Sequential:
 class SliceNetwork(nn.Module):
     """Input float32 (n, channels, size, size), normalised; see `SliceOutput`."""
 
+    backbone: Any  # timm is not typed
+
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.backbone = timm.create_model(
@@ -76,7 +78,8 @@ class SliceNetwork(nn.Module):
         self.dropout = nn.Dropout(0.3)
         self.head = nn.Linear(2 * WIDTH, len(LABELS))
         for maps in (self.lesion, self.teacher):
-            nn.init.constant_(maps.bias, -4.0)  # lesions cover about 1 in 50 cells: start from that prior
+            if maps.bias is not None:
+                nn.init.constant_(maps.bias, -4.0)  # lesions cover about 1 in 50 cells: start from that prior
 
     def forward(self, x: Tensor) -> SliceOutput:
         fine, coarse = self.backbone(x)

@@ -102,8 +102,8 @@ def train_slice_network(
     network = SliceNetwork(len(spec.channels))
     load_imagenet(network.backbone, imagenet)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    network = network.to(device, memory_format=torch.channels_last)
-    average = copy.deepcopy(network).requires_grad_(False)
+    network = network.to(device).to(memory_format=torch.channels_last)
+    average: SliceNetwork = copy.deepcopy(network).requires_grad_(False)
     pool = Pool(scans)
     mix = Mix(config.positive, config.healthy, config.simulated)
     optimiser = torch.optim.AdamW(_groups(network, config), weight_decay=config.weight_decay)
@@ -152,7 +152,8 @@ def _loss(out: SliceOutput, truth: Truth, config: SliceTraining) -> Tensor:
     target = truth.labels * (1 - config.label_smoothing) + config.label_smoothing / 2
     per_slice = (F.binary_cross_entropy_with_logits(out.logits.float(), target, reduction="none") * weight).sum(1) / 7
     loss = (per_slice * truth.real).sum() / truth.real.sum().clamp(min=1)
-    cells = F.adaptive_avg_pool2d(truth.maps, out.lesion_maps.shape[2:])
+    rows, cols = out.lesion_maps.shape[2:]
+    cells = F.adaptive_avg_pool2d(truth.maps, (rows, cols))
     lesion, teacher = cells[:, : target.shape[1]], cells[:, target.shape[1] :]
     per_map = F.binary_cross_entropy_with_logits(out.lesion_maps.float(), lesion, reduction="none").mean(dim=(2, 3))
     loss = loss + config.lesion_weight * (per_map * truth.known).mean()
