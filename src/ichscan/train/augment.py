@@ -45,7 +45,9 @@ def draw(rng: np.random.Generator) -> Augmentation:
     )
 
 
-def apply(drawn: Augmentation, grey: UInt8, maps: UInt8, rng: np.random.Generator, middle: int = 1) -> tuple[UInt8, UInt8]:
+def apply(
+    drawn: Augmentation, grey: UInt8, maps: UInt8, rng: np.random.Generator, middle: int = 1
+) -> tuple[UInt8, UInt8]:
     """Applies one draw.
 
     Args:

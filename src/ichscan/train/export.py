@@ -61,7 +61,12 @@ def with_static_padding(network: SliceNetwork, size: int) -> SliceNetwork:
     for name, conv in convolutions.items():
         pads = [_same(side, k, s) for side, k, s in zip(seen[name], conv.kernel_size, conv.stride, strict=True)]
         plain = nn.Conv2d(
-            conv.in_channels, conv.out_channels, conv.kernel_size, conv.stride, groups=conv.groups, bias=conv.bias is not None
+            conv.in_channels,
+            conv.out_channels,
+            conv.kernel_size,
+            conv.stride,
+            groups=conv.groups,
+            bias=conv.bias is not None,
         )
         plain.load_state_dict(conv.state_dict())
         parent, _, child = name.rpartition(".")
@@ -102,7 +107,12 @@ def export_scan(ensemble: ScanEnsemble, path: Path, example: np.ndarray[Any, Any
 
 
 def write_onnx(
-    network: nn.Module, example: Tensor, path: Path, inputs: list[str], outputs: list[str], axes: dict[str, dict[int, str]]
+    network: nn.Module,
+    example: Tensor,
+    path: Path,
+    inputs: list[str],
+    outputs: list[str],
+    axes: dict[str, dict[int, str]],
 ) -> None:
     """Exports by tracing. torch's newer exporter does not take a recurrent layer of free length."""
     with warnings.catch_warnings():

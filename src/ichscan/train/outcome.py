@@ -54,7 +54,9 @@ def sequence_out_of_fold(oof: OutOfFold, config: SequenceTraining, seed: int) ->
     out: dict[int, NDArray[np.float32]] = {}
     for fold in sorted(set(oof.folds)):
         rest = [i for i, f in enumerate(oof.folds) if f != fold]
-        ensemble = train_scan_ensemble([oof.evidence[i] for i in rest], [oof.labels[i] for i in rest], config, seed + fold)
+        ensemble = train_scan_ensemble(
+            [oof.evidence[i] for i in rest], [oof.labels[i] for i in rest], config, seed + fold
+        )
         for i, f in enumerate(oof.folds):
             if f == fold:
                 out[i] = scan_logits(ensemble, oof.evidence[i])[0]
@@ -80,7 +82,9 @@ def scan_rule(logits: NDArray[np.float32], rule: str) -> NDArray[np.float32]:
     return np.asarray(ordered[:top].mean(axis=0), np.float32)
 
 
-def compare(oof: OutOfFold, variants: Mapping[str, Sequence[NDArray[np.float32]]], rules: Sequence[str]) -> list[dict[str, Any]]:
+def compare(
+    oof: OutOfFold, variants: Mapping[str, Sequence[NDArray[np.float32]]], rules: Sequence[str]
+) -> list[dict[str, Any]]:
     """One row per sequence variant and scan rule: slice and scan AUC of `any`, mean AUC over the types, mean AP."""
     rows = []
     y, ys = oof.slice_labels, oof.scan_labels

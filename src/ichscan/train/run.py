@@ -28,11 +28,11 @@ from ichscan.train.bundle_writer import write_bundle
 from ichscan.train.folds import patient_folds
 from ichscan.train.outcome import OutOfFold
 from ichscan.train.recipe import Recipe
-from ichscan.types import Float32
 from ichscan.train.slice_network import SliceNetwork
 from ichscan.train.slices import slice_evidence, train_slice_network
 from ichscan.train.targets import ASSUMED_MM, Examples, real_examples, simulated_examples
 from ichscan.train.teacher import compile_teacher, soft_masks
+from ichscan.types import Float32
 
 Progress = Callable[[str], None]
 ARRAYS = ("grey", "labels", "lesions", "known", "teacher")
@@ -68,14 +68,21 @@ def run(recipe: Recipe, data: Path, out: Path, smoke: bool = False, progress: Pr
         networks.append(network)
         evidence |= seen
     oof = OutOfFold(
-        tuple(patients), tuple(evidence[p] for p in patients), tuple(e.labels for e in examples), tuple(folds[p] for p in patients)
+        tuple(patients),
+        tuple(evidence[p] for p in patients),
+        tuple(e.labels for e in examples),
+        tuple(folds[p] for p in patients),
     )
     return write_bundle(recipe, networks, oof, examples, out, progress)
 
 
 def _smoke(recipe: Recipe) -> Recipe:
-    small = dataclasses.replace(recipe.slices, epochs=1, positive=32, healthy=32, simulated=min(recipe.slices.simulated, 16))
-    return dataclasses.replace(recipe, folds=2, slices=small, sequence=dataclasses.replace(recipe.sequence, epochs=3, seeds=1))
+    small = dataclasses.replace(
+        recipe.slices, epochs=1, positive=32, healthy=32, simulated=min(recipe.slices.simulated, 16)
+    )
+    return dataclasses.replace(
+        recipe, folds=2, slices=small, sequence=dataclasses.replace(recipe.sequence, epochs=3, seeds=1)
+    )
 
 
 def _scans(data: Path, smoke: bool) -> list[LabelledScan]:
@@ -106,9 +113,15 @@ def _manifest(path: Path, recipe: Recipe, scans: Sequence[LabelledScan]) -> None
         for key in facts:
             if before[key] != facts[key]:
                 changed = {k: (before[key].get(k), v) for k, v in facts[key].items() if before[key].get(k) != v}
-                raise UsageError(f"{path}: this folder holds another run; {key} differs (before, now): {changed}; use a new --out")
+                raise UsageError(
+                    f"{path}: this folder holds another run; {key} differs (before, now): {changed}; use a new --out"
+                )
         return
-    facts["made_with"] = {"ichscan": ichscan.__version__, "torch": torch.__version__, "python": platform.python_version()}
+    facts["made_with"] = {
+        "ichscan": ichscan.__version__,
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+    }
     facts["started"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     path.write_text(json.dumps(facts, indent=1), encoding="utf-8")
 

@@ -47,7 +47,9 @@ def draw_epoch(
     return rng.permutation(np.concatenate(picks))
 
 
-def _balanced(labels: NDArray[np.uint8], group: NDArray[np.bool_], count: int, rng: np.random.Generator) -> NDArray[np.intp]:
+def _balanced(
+    labels: NDArray[np.uint8], group: NDArray[np.bool_], count: int, rng: np.random.Generator
+) -> NDArray[np.intp]:
     """Half of the draws even over the types (square root of their number), so that rare types are not drowned."""
     pools = [np.flatnonzero(group & (labels[:, c] == 1)) for c in range(len(TYPES))]
     pools = [pool for pool in pools if len(pool)]
@@ -59,7 +61,11 @@ def _balanced(labels: NDArray[np.uint8], group: NDArray[np.bool_], count: int, r
 
 
 def _healthy(
-    labels: NDArray[np.uint8], real: NDArray[np.bool_], position: NDArray[np.float64], count: int, rng: np.random.Generator
+    labels: NDArray[np.uint8],
+    real: NDArray[np.bool_],
+    position: NDArray[np.float64],
+    count: int,
+    rng: np.random.Generator,
 ) -> NDArray[np.intp]:
     pool = np.flatnonzero(real & (labels[:, ANY] == 0))
     if len(pool) == 0 or count == 0:

@@ -1,7 +1,8 @@
 """The scan network: reads the evidence of all slices of a scan and settles each slice in the light of its neighbours.
 
-A one-layer bidirectional GRU over [e, e - e(before), e - e(after)] (deltas: Alqaisi & Almashagbeh 2025, section 3.4;
-predictions as features: Burduja et al. 2020, table 3), added to the slice network's own logits. It is small on purpose:
+A one-layer bidirectional GRU over [e, e - e(before), e - e(after), e - mean(e)] (deltas: Alqaisi & Almashagbeh 2025,
+section 3.4; predictions as features: Burduja et al. 2020, table 3; the mean stands for what is usual in this head),
+added to the slice network's own logits. It is small on purpose:
 there are tens of scans to learn from. It learns from out-of-fold evidence only (stacking), so that it sees slices as
 uncertain as they will be at work.
 """
@@ -40,13 +41,16 @@ class SequenceTraining:
 class ScanNetwork(nn.Module):
     """Evidence of one scan (slices, 16), inferior to superior -> slice logits (slices, 6), scan logits (6,)."""
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, hidden: int, dropout: float, top: int) -> None:
         super().__init__()
         self.top = top
         self.register_buffer("mean", torch.zeros(EVIDENCE))
         self.register_buffer("std", torch.ones(EVIDENCE))
         self.dropout = nn.Dropout(dropout)
-        self.gru = nn.GRU(3 * EVIDENCE, hidden, bidirectional=True, batch_first=True)
+        self.gru = nn.GRU(4 * EVIDENCE, hidden, bidirectional=True, batch_first=True)
         self.head = nn.Linear(2 * hidden, len(LABELS))
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
@@ -55,7 +59,7 @@ class ScanNetwork(nn.Module):
         e = (evidence - self.mean) / self.std
         before = torch.cat([e[:1], e[:-1]])
         after = torch.cat([e[1:], e[-1:]])
-        x = torch.cat([e, e - before, e - after], dim=1)
+        x = torch.cat([e, e - before, e - after, e - e.mean(dim=0, keepdim=True)], dim=1)
         states, _ = self.gru(self.dropout(x)[None])
         slices = evidence[:, : len(LABELS)] + self.head(self.dropout(states[0]))
         return slices, top_mean(slices, self.top)

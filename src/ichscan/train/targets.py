@@ -128,7 +128,9 @@ def _boxes_of(scan: LabelledScan, index: int) -> dict[str, list[Box]]:
 def _blood_seen(teacher: UInt8, shape: tuple[int, ...]) -> Float32:
     """The teacher's probability of any blood at full resolution: float32 (rows, cols)."""
     blood = teacher[list(BLOOD_CLASSES)].astype(np.float32).sum(axis=0) / 255
-    return np.asarray(cv2.resize(np.clip(blood, 0, 1), (shape[1], shape[0]), interpolation=cv2.INTER_LINEAR), np.float32)
+    return np.asarray(
+        cv2.resize(np.clip(blood, 0, 1), (shape[1], shape[0]), interpolation=cv2.INTER_LINEAR), np.float32
+    )
 
 
 def _box_map(hu: Int16, inside: NDArray[np.bool_], boxes: list[Box], seen: Float32 | None) -> Float32:
