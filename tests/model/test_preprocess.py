@@ -47,7 +47,9 @@ def oracle(hu: np.ndarray, spec: InputSpec) -> np.ndarray:
     return (resized / 255 - np.array(spec.mean)) / np.array(spec.std)
 
 
-def head(rng: np.random.Generator, shape: tuple[int, int, int] = (4, 150, 130), at: tuple[int, int] = (70, 60)) -> np.ndarray:
+def head(
+    rng: np.random.Generator, shape: tuple[int, int, int] = (4, 150, 130), at: tuple[int, int] = (70, 60)
+) -> np.ndarray:
     """A round skull with noise in air."""
     y, x = np.mgrid[: shape[1], : shape[2]]
     r = np.hypot(y - at[0], x - at[1])

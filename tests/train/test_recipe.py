@@ -4,14 +4,16 @@ import pytest
 
 pytest.importorskip("torch", reason="training needs the extra `train`")
 
-from ichscan.errors import UsageError  # noqa: E402
-from ichscan.train.recipe import Recipe, load_recipe  # noqa: E402
+from ichscan.errors import UsageError
+from ichscan.train.recipe import Recipe, load_recipe
 
 ROOT = Path(__file__).parents[2]
 
 
 def test_the_shipped_recipe_loads_and_can_be_overridden() -> None:
-    recipe = load_recipe(ROOT / "recipes" / "default.toml", ["slices.epochs=3", 'teacher.weights=["a.safetensors"]', "seed=7"])
+    recipe = load_recipe(
+        ROOT / "recipes" / "default.toml", ["slices.epochs=3", 'teacher.weights=["a.safetensors"]', "seed=7"]
+    )
     assert (recipe.slices.epochs, recipe.teacher.weights, recipe.seed) == (3, ("a.safetensors",), 7)
     assert recipe.input == Recipe().input
 

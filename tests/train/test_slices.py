@@ -8,14 +8,14 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="training needs the extra `train`")
 
-from ichscan.labels import LABELS  # noqa: E402
-from ichscan.model.spec import Channel, InputSpec  # noqa: E402
-from ichscan.train import augment, slices  # noqa: E402
-from ichscan.train.export import SliceEnsemble, export_scan, export_slices  # noqa: E402
-from ichscan.train.sampling import Mix, draw_epoch  # noqa: E402
-from ichscan.train.sequence import SequenceTraining, scan_logits, train_scan_ensemble  # noqa: E402
-from ichscan.train.slice_network import EVIDENCE, SliceNetwork  # noqa: E402
-from ichscan.train.targets import Examples, crop_map  # noqa: E402
+from ichscan.labels import LABELS
+from ichscan.model.spec import Channel, InputSpec
+from ichscan.train import augment, slices
+from ichscan.train.export import SliceEnsemble, export_scan, export_slices
+from ichscan.train.sampling import Mix, draw_epoch
+from ichscan.train.sequence import SequenceTraining, scan_logits, train_scan_ensemble
+from ichscan.train.slice_network import EVIDENCE, SliceNetwork
+from ichscan.train.targets import Examples, crop_map
 
 SPEC = InputSpec(tuple(Channel(40, 80, o) for o in (-5, 0, 5)), "head", 64, (0.3,) * 3, (0.3,) * 3)
 CONFIG = slices.SliceTraining(epochs=2, batch=4, positive=8, healthy=8)
@@ -29,7 +29,9 @@ def examples(patient: str, seed: int) -> Examples:
     lesions[2:4, 1, 20:30, 20:30] = lesions[2:4, 5, 20:30, 20:30] = 255
     grey = rng.integers(60, 120, (6, 64, 64, 3), np.uint8)
     grey[2:4, 20:30, 20:30] = 220
-    return Examples(patient, grey, labels, lesions, np.ones((6, 6), np.uint8), np.zeros((6, 4, 64, 64), np.uint8), False)
+    return Examples(
+        patient, grey, labels, lesions, np.ones((6, 6), np.uint8), np.zeros((6, 4, 64, 64), np.uint8), False
+    )
 
 
 @pytest.fixture(autouse=True)
@@ -75,9 +77,10 @@ def test_class_maps_equal_autograd_grad_cam() -> None:
         (gradient,) = torch.autograd.grad(logits[0, c], features, retain_graph=True)
         grad_cam = (gradient.mean(dim=(2, 3), keepdim=True) * features).sum(dim=1)
         cells = features.shape[2] * features.shape[3]
-        ours = SliceEnsemble([member])(torch.zeros(1, 3, 64, 64))[1].shape, (
-            member.head.weight[c][None, :, None, None] * features
-        ).sum(dim=1) / cells
+        ours = (
+            SliceEnsemble([member])(torch.zeros(1, 3, 64, 64))[1].shape,
+            (member.head.weight[c][None, :, None, None] * features).sum(dim=1) / cells,
+        )
         torch.testing.assert_close(ours[1], grad_cam, rtol=1e-4, atol=1e-5)
 
 

@@ -1,0 +1,1 @@
+"""Labelled collections: their layout, labels and images as scans in HU."""

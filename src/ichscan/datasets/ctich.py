@@ -35,7 +35,8 @@ def hu_from_windows(brain: NDArray[np.uint8], bone: NDArray[np.uint8]) -> Int16:
     """HU from two 8-bit windows of one slice: brain 40/120 where it is not saturated, bone 700/3200 elsewhere.
 
     Args:
-        brain, bone: uint8 (rows, cols).
+        brain: uint8 (rows, cols), the brain window.
+        bone: uint8 (rows, cols), the bone window.
 
     Returns:
         int16 (rows, cols), HU; to about 0.5 HU (plus JPEG noise) inside the brain window, 6 HU outside it.
@@ -72,13 +73,13 @@ def read_ctich(root: Path) -> Iterator[LabelledScan]:
         index = {number: i for i, number in enumerate(numbers)}
         yield LabelledScan(
             patient=folder.name,
-            hu=np.stack([hu_from_windows(*(_grey(folder / w / f"{n}.jpg") for w in ("brain", "bone"))) for n in numbers]),
+            hu=np.stack(
+                [hu_from_windows(*(_grey(folder / w / f"{n}.jpg") for w in ("brain", "bone"))) for n in numbers]
+            ),
             positions_mm=np.array(numbers, np.float64) * SLICE_MM,
             slice_numbers=tuple(numbers),
             labels=np.array([listed[n] for n in numbers], np.uint8),
-            boxes=tuple(
-                Box(index[n], kind, *corners) for n, kind, *corners in boxes.get(patient, []) if n in index
-            ),
+            boxes=tuple(Box(index[n], kind, *corners) for n, kind, *corners in boxes.get(patient, []) if n in index),
         )
 
 
@@ -90,14 +91,16 @@ def _grey(path: Path) -> NDArray[np.uint8]:
 
 
 def _read_labels(path: Path) -> dict[int, dict[int, tuple[int, ...]]]:
-    """patient -> slice number -> six labels; `any` is the union, checked against No_Hemorrhage."""
+    """Patient -> slice number -> six labels; `any` is the union, checked against No_Hemorrhage."""
     table: dict[int, dict[int, tuple[int, ...]]] = defaultdict(dict)
     for row in _rows(path):
         patient, number = int(row["PatientNumber"]), int(row["SliceNumber"])
         types = tuple(int(row[column]) for column in COLUMNS)
         any_bleed = int(any(types))
         if any_bleed == int(row["No_Hemorrhage"]):
-            raise DataError(f"{path}: patient {patient} slice {number}: the types and No_Hemorrhage contradict each other")
+            raise DataError(
+                f"{path}: patient {patient} slice {number}: the types and No_Hemorrhage contradict each other"
+            )
         if number in table[patient]:
             raise DataError(f"{path}: patient {patient} slice {number} is listed twice")
         table[patient][number] = (*types, any_bleed)
@@ -105,7 +108,7 @@ def _read_labels(path: Path) -> dict[int, dict[int, tuple[int, ...]]]:
 
 
 def _read_boxes(path: Path) -> dict[int, list[tuple[int, str, float, float, float, float]]]:
-    """patient -> (slice number, type, x0, y0, x1, y1); empty when the collection has no boxes."""
+    """Patient -> (slice number, type, x0, y0, x1, y1); empty when the collection has no boxes."""
     table: dict[int, list[tuple[int, str, float, float, float, float]]] = defaultdict(list)
     for row in _rows(path) if path.exists() else []:
         kind = row["Subtype"].strip().lower()

@@ -1,0 +1,1 @@
+"""Metrics with intervals, thresholds and calibration, all from numpy arrays."""

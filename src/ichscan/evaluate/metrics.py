@@ -34,22 +34,27 @@ class Decisions:
 
     @property
     def sensitivity(self) -> float:
+        """Share of the positives that are found."""
         return _ratio(self.tp, self.tp + self.fn)
 
     @property
     def specificity(self) -> float:
+        """Share of the negatives that are left alone."""
         return _ratio(self.tn, self.tn + self.fp)
 
     @property
     def precision(self) -> float:
+        """Share of the decisions for positive that are right."""
         return _ratio(self.tp, self.tp + self.fp)
 
     @property
     def f1(self) -> float:
+        """Harmonic mean of sensitivity and precision."""
         return _ratio(2 * self.tp, 2 * self.tp + self.fp + self.fn)
 
     @property
     def accuracy(self) -> float:
+        """Share of all decisions that are right."""
         return _ratio(self.tp + self.tn, self.tp + self.fp + self.tn + self.fn)
 
 

@@ -59,7 +59,9 @@ class InputSpec:
         if self.crop not in CROPS:
             raise BundleError(f"spec input.crop: expected one of {CROPS}, found {self.crop!r}")
         if self.interpolation not in INTERPOLATIONS:
-            raise BundleError(f"spec input.interpolation: expected one of {INTERPOLATIONS}, found {self.interpolation!r}")
+            raise BundleError(
+                f"spec input.interpolation: expected one of {INTERPOLATIONS}, found {self.interpolation!r}"
+            )
         if not (len(self.channels) == len(self.mean) == len(self.std) > 0) or min(self.std) <= 0:
             raise BundleError("spec input: channels, mean and std must have one value per channel, std > 0")
         if not 32 <= self.size <= 2048:
@@ -113,7 +115,9 @@ def _tuples(raw: Mapping[str, Any]) -> dict[str, Any]:
 def parse_spec(raw: Mapping[str, Any], source: str) -> Spec:
     """Builds a `Spec` from decoded JSON. Raises BundleError naming `source` for unknown keys, schema or values."""
     if raw.get("schema") != SCHEMA:
-        raise BundleError(f"{source}: expected schema {SCHEMA!r}, found {raw.get('schema')!r}; update ichscan or the model")
+        raise BundleError(
+            f"{source}: expected schema {SCHEMA!r}, found {raw.get('schema')!r}; update ichscan or the model"
+        )
     try:
         inp = _tuples(raw["input"])
         inp["channels"] = tuple(Channel(**channel) for channel in inp["channels"])
@@ -135,7 +139,9 @@ def load_spec(folder: Path) -> Spec:
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise BundleError(f"{path}: cannot read the model's spec ({error.strerror}); expected a model bundle folder") from error
+        raise BundleError(
+            f"{path}: cannot read the model's spec ({error.strerror}); expected a model bundle folder"
+        ) from error
     except ValueError as error:
         raise BundleError(f"{path}: not valid JSON ({error}); reinstall the model") from error
     if not isinstance(raw, dict):

@@ -1,0 +1,1 @@
+"""Recipes to model bundles. The only part of ichscan that imports torch."""

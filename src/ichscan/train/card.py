@@ -9,8 +9,8 @@ from ichscan.labels import LABELS
 LIMITS = """\
 - Trained on 66 patients of one hospital, children and adults, mostly trauma: expect lower accuracy elsewhere. Choose
   thresholds on your own scans before relying on decisions.
-- Epidural bleeds dominate the training data; subarachnoid and intraventricular bleeds are represented by few patients and
-  by simulated bleeds. Figures for types with few positives have wide intervals; read them as such.
+- Epidural bleeds dominate the training data; subarachnoid and intraventricular bleeds are represented by few patients
+  and by simulated bleeds. Figures for types with few positives have wide intervals; read them as such.
 - Not assessed: fractures, ischaemia, masses, bleeds outside the skull, contrast-enhanced scans, postoperative heads.
 - Images it learned from are 8-bit JPEG pictures turned back into HU; pixel size was not recorded.
 - Class-activation maps show where evidence came from, not the outline of a bleed.
@@ -31,8 +31,8 @@ def write_card(path: Path, spec: Mapping[str, Any], metrics: Mapping[str, Any]) 
         *_sources(about["recipe"]),
         "",
         "## How it was measured\n",
-        f"Patient-grouped {len(set(metrics['folds'].values()))}-fold cross-validation, seed {metrics['seed']}; every figure is on "
-        "patients that the networks never saw. Intervals: 95 %, bootstrap over patients for AUC, Wilson for rates. "
+        f"Patient-grouped {len(set(metrics['folds'].values()))}-fold cross-validation, seed {metrics['seed']}; every "
+        "figure is on patients that the networks never saw. Intervals: 95 %, bootstrap over patients for AUC, Wilson for rates. "
         "`cross-fitted` means that calibration and threshold, too, were fitted without the patient's fold.",
         "The choice between variants was made on the same out-of-fold predictions, which flatters them slightly.\n",
         "## Slices\n",
@@ -59,8 +59,9 @@ def _sources(recipe: Mapping[str, Any]) -> list[str]:
     if recipe["teacher"]["weights"]:
         count = len(recipe["teacher"]["weights"])
         lines.append(
-            f"- Teacher: {count} of the published BLAST-CT networks (Monteiro et al., Lancet Digital Health 2020; Apache-2.0; "
-            "trained on 184 other head CTs). Soft masks of the training patients only; not part of the bundle."
+            f"- Teacher: {count} of the published BLAST-CT networks (Monteiro et al., Lancet Digital Health 2020; "
+            "Apache-2.0; trained on 184 other head CTs). Soft masks of the training patients only; not part of the "
+            "bundle."
         )
     if recipe["simulate"]["per_kind"]:
         lines.append("- Simulated bleeds of every type, set into the healthy training patients; never evaluated on.")

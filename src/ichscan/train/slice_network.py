@@ -3,8 +3,9 @@
 Backbone: EfficientNet-Lite0 (Tan & Le 2019, arXiv:1905.11946, the TensorFlow "lite" variant) up to stride 16: the
 bleeds are small, and five such networks fit in one bundle. Stride 16 also sees its own mirror image: blood breaks the
 left-right symmetry of the brain. Two segmentation heads exist for supervision: the types (boxes, simulated bleeds) and
-the teacher's tissue classes. The first one's `any` map steers attention pooling, so that the label is decided from where
-blood is seen rather than from the scalp; no gradient flows back into it from there, so that it stays a map of blood.
+the teacher's tissue classes. The first one's `any` map steers attention pooling, so that the label is decided from
+where blood is seen rather than from the scalp; no gradient flows back into it from there, so that it stays a map of
+blood.
 
 Pooling is the mean of a feature map: class-activation maps are exact (Zhou et al. 2016, arXiv:1512.04150), because
 features = [P, H*W*attention*P] and logits = W * mean(features) + b.
