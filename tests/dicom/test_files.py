@@ -45,8 +45,9 @@ def test_missing_path(tmp_path: Path) -> None:
 
 def test_folders_are_searched_and_other_files_counted(tmp_path: Path) -> None:
     files = _named(build.head_series(), "a/b/IM{}") | {"notes.txt": b"hello", "a/viewer.exe": b"MZ" + bytes(500)}
+    files["a/b/._IM1.dcm"] = b"\0\5\x16\7" + bytes(100)
     intake = open_series([_write(tmp_path, files)])
-    assert (intake.files_seen, intake.not_dicom, intake.problems) == (8, 2, ())
+    assert (intake.files_seen, intake.not_dicom, intake.problems) == (9, 3, ())
     assert [s.slices for s in intake.chosen] == [6]
 
 

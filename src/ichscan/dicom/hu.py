@@ -44,8 +44,7 @@ def to_hu(raw: NDArray[Any], instance: Instance) -> Converted:
     stored = _significant(raw, instance)
     slope, intercept = _rescale(stored, instance, notes)
     if _may_wrap(instance, intercept) and int(stored.max()) >= WRAP - WRAP_SHIFT:
-        stored = (stored + WRAP_SHIFT) % WRAP
-        intercept = float(-WRAP_SHIFT)
+        stored = (stored + WRAP_SHIFT) % WRAP - WRAP_SHIFT
         notes.append(WRAPPED)
     hu = _rescaled(stored, slope, intercept)
     if padded is not None:

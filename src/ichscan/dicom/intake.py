@@ -90,7 +90,9 @@ def _take(source: Source, head: bytes, found: _Found) -> None:
 
 def _note_broken(source: Source, head: bytes, problems: list[str]) -> None:
     """A file whose name promises DICOM must not vanish among the notes and thumbnails of a disc."""
-    if source.name.lower().endswith((".dcm", ".dicom", ".nii", ".nii.gz")):
+    name = source.name.replace("\\", "/").rpartition("/")[2].lower()
+    # macOS leaves `._IM1.dcm` beside `IM1.dcm`; that is no lost image.
+    if not name.startswith("._") and name.endswith((".dcm", ".dicom", ".nii", ".nii.gz")):
         what = "an empty file" if source.size == 0 else "a file of another kind"
         problems.append(f"{source.name}: expected an image as the name says, found {what}; copy or export it again")
 

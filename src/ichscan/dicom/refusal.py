@@ -108,12 +108,11 @@ def _wrong_part(instance: Instance) -> str | None:
         return None
     if _OTHER_PART.search(instance.body_part):
         return f"body part is {instance.body_part[:32]}, only the head is analysed"
-    if _HEAD.search(instance.study_description):
-        return None
-    for said in (instance.series_description, instance.study_description):
-        if found := _OTHER_PART.search(said):
-            return f"the description says {found.group().lower()}, only the head is analysed"
-    return None
+    # The series is more specific than the study: a head study often holds a series of the neck.
+    found = _OTHER_PART.search(instance.series_description)
+    if found is None and not _HEAD.search(instance.study_description):
+        found = _OTHER_PART.search(instance.study_description)
+    return f"the description says {found.group().lower()}, only the head is analysed" if found else None
 
 
 def _wrong_plane(instance: Instance) -> str | None:

@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
@@ -23,6 +23,7 @@ from ichscan.types import Int16, Volume
 MAX_VOXELS: Final = 1 << 30
 MAX_CORRUPT: Final = 1 / 3
 THREADS: Final = 4
+FRAMES_PER_JOB: Final = 8
 
 
 def load_volume(series: Series, *, force: bool = False) -> Volume:
@@ -112,38 +113,50 @@ def _counted(notes: Counter[str], slices: int) -> list[str]:
 
 
 Fault = PixelError | UnreadableFileError
+Job = tuple[list[int], list[memoryview] | None]
 
 
 def _fill(hu: Int16, instances: Sequence[Instance]) -> tuple[dict[int, Fault], Counter[str]]:
     """Decodes all slices into `hu`, a few threads at a time; returns the faults by slice index, and notes."""
-    by_source: dict[int, list[int]] = defaultdict(list)
-    for index, instance in enumerate(instances):
-        by_source[id(instance.source)].append(index)
-
-    def work(indices: list[int]) -> tuple[dict[int, Fault], Counter[str]]:
-        return _fill_from(hu, instances, indices)
-
     faults: dict[int, Fault] = {}
     notes: Counter[str] = Counter()
+
+    def work(job: Job) -> tuple[dict[int, Fault], Counter[str]]:
+        return _decode_into(hu, instances, job)
+
     with quiet_pydicom(), ThreadPoolExecutor(min(THREADS, os.cpu_count() or 1)) as pool:
-        for found, said in pool.map(work, by_source.values()):
+        for found, said in pool.map(work, _jobs(hu, instances, faults)):
             faults |= found
             notes += said
     return faults, Counter(dict(sorted(notes.items())))
 
 
-def _fill_from(hu: Int16, instances: Sequence[Instance], indices: list[int]) -> tuple[dict[int, Fault], Counter[str]]:
-    """Decodes the slices that one file holds."""
+def _jobs(hu: Int16, instances: Sequence[Instance], faults: dict[int, Fault]) -> Iterator[Job]:
+    """One job per single-frame file; a multi-frame file is read here, once, and its frames are shared out."""
+    by_source: dict[int, list[int]] = defaultdict(list)
+    for index, instance in enumerate(instances):
+        by_source[id(instance.source)].append(index)
+    for indices in by_source.values():
+        if len(indices) == 1:
+            yield indices, None
+            continue
+        try:
+            frames = _frames(instances[indices[0]], hu)
+        except (PixelError, UnreadableFileError) as error:
+            faults |= dict.fromkeys(indices, error)
+            continue
+        for start in range(0, len(indices), FRAMES_PER_JOB):
+            yield indices[start : start + FRAMES_PER_JOB], frames
+
+
+def _decode_into(hu: Int16, instances: Sequence[Instance], job: Job) -> tuple[dict[int, Fault], Counter[str]]:
+    indices, shared = job
     faults: dict[int, Fault] = {}
     notes: Counter[str] = Counter()
-    try:
-        _check(instances[indices[0]], hu)
-        frames = read_frames(instances[indices[0]])
-    except (PixelError, UnreadableFileError) as error:
-        return dict.fromkeys(indices, error), notes
     for index in indices:
         instance = instances[index]
         try:
+            frames = _frames(instance, hu) if shared is None else shared
             if instance.frame >= len(frames):
                 raise PixelError(
                     f"{instance.source.name}: Pixel Data (7FE0,0010): expected {instance.pixels.frames} frames, "
@@ -152,9 +165,14 @@ def _fill_from(hu: Int16, instances: Sequence[Instance], indices: list[int]) -> 
             converted = to_hu(decode(frames[instance.frame], instance), instance)
             hu[index] = converted.hu
             notes.update(converted.notes)
-        except PixelError as error:
+        except (PixelError, UnreadableFileError) as error:
             faults[index] = error
     return faults, notes
+
+
+def _frames(instance: Instance, hu: Int16) -> list[memoryview]:
+    _check(instance, hu)
+    return read_frames(instance)
 
 
 def _check(instance: Instance, hu: Int16) -> None:
