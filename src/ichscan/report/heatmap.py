@@ -31,7 +31,8 @@ def gates(prediction: Prediction, label: int = ANY) -> Float32:
     0 up to half the slice's threshold, 1 from the threshold on, linear between.
     """
     half = np.float32(max(float(prediction.slice_thresholds[label]), 1e-6) / 2)
-    return np.clip((prediction.slices[:, label] - half) / half, 0, 1)
+    shown: Float32 = np.clip((prediction.slices[:, label] - half) / half, 0, 1)
+    return shown
 
 
 def heat(volume: Volume, prediction: Prediction, index: int, label: int = ANY, inside: Bool | None = None) -> Float32:
