@@ -7,7 +7,10 @@ import pytest
 from ichscan.datasets.ctich import hu_from_windows, read_ctich
 from ichscan.errors import DataError
 
-HEADER = "PatientNumber,SliceNumber,Intraventricular,Intraparenchymal,Subarachnoid,Epidural,Subdural,No_Hemorrhage,Fracture_Yes_No"
+HEADER = (
+    "PatientNumber,SliceNumber,Intraventricular,Intraparenchymal,Subarachnoid,Epidural,Subdural,"
+    "No_Hemorrhage,Fracture_Yes_No"
+)
 
 
 def window(hu: np.ndarray, center: float, width: float) -> np.ndarray:

@@ -48,7 +48,7 @@ def write_bundle(
     slices, scans = _levels(oof, sequence, f"top{recipe.sequence.top}")
     metrics = {
         "seed": recipe.seed,
-        "folds": {patient: fold for patient, fold in zip(oof.patients, oof.folds, strict=True)},
+        "folds": dict(zip(oof.patients, oof.folds, strict=True)),
         "comparison": comparison,
         "slice": slices.report,
         "scan": scans.report,
@@ -85,7 +85,9 @@ def _levels(oof: OutOfFold, sequence: Sequence[np.ndarray[Any, Any]], rule: str)
 def _spec(
     recipe: Recipe, folder: Path, oof: OutOfFold, slices: Level, scans: Level, parity: dict[str, float]
 ) -> dict[str, Any]:
-    chosen_on = f"out-of-fold predictions of {len(oof.patients)} patients of PhysioNet CT-ICH 1.0.0, {recipe.folds} folds"
+    chosen_on = (
+        f"out-of-fold predictions of {len(oof.patients)} patients of PhysioNet CT-ICH 1.0.0, {recipe.folds} folds"
+    )
     levels = {"slice": slices, "scan": scans}
     return {
         "schema": SCHEMA,
@@ -94,12 +96,15 @@ def _spec(
         "labels": list(LABELS),
         "input": dataclasses.asdict(recipe.input),
         "calibration": {k: {"scale": list(v.scale), "offset": list(v.offset)} for k, v in levels.items()},
-        "thresholds": {k: {"value": list(v.threshold), "rule": v.rule, "chosen_on": chosen_on} for k, v in levels.items()},
+        "thresholds": {
+            k: {"value": list(v.threshold), "rule": v.rule, "chosen_on": chosen_on} for k, v in levels.items()
+        },
         "weights": {n: hashlib.sha256((folder / n).read_bytes()).hexdigest() for n in ("slice.onnx", "scan.onnx")},
         "about": {
             "description": recipe.description,
             "intended_use": "research, second opinion and triage support; not a medical device",
-            "training_data": "PhysioNet CT-ICH 1.0.0 (Hssayeni et al., Data 2020, 5, 14; doi 10.13026/w8q8-ky94), CC BY 4.0",
+            "training_data": "PhysioNet CT-ICH 1.0.0 (Hssayeni et al., Data 2020, 5, 14; doi 10.13026/w8q8-ky94), "
+            "CC BY 4.0",
             "weights_licence": "Apache-2.0 for the authors' part; start weights Apache-2.0; see MODEL_CARD.md",
             "recipe": json.loads(json.dumps(dataclasses.asdict(_without_paths(recipe)))),
             "onnx_parity": parity,

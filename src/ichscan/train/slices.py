@@ -2,7 +2,8 @@
 
 Loss: BCE per label (any twice, as in the RSNA score) + BCE of the lesion maps where they are known + BCE of the
 teacher's maps where they exist. Simulated bleeds teach the maps only: with them the labels became worse on real bleeds.
-The maps weigh most: from so few patients labels alone are learned by heart, maps are not. The weights that are kept are an exponential moving average.
+The maps weigh most: from so few patients labels alone are learned by heart, maps are not. The weights that are kept
+are an exponential moving average.
 """
 
 import copy
@@ -158,9 +159,13 @@ def _loss(out: SliceOutput, truth: Truth, config: SliceTraining) -> Tensor:
     rows, cols = out.lesion_maps.shape[2:]
     cells = F.adaptive_avg_pool2d(truth.maps, (rows, cols))
     lesion, teacher = cells[:, : target.shape[1]], cells[:, target.shape[1] :]
-    per_map = F.binary_cross_entropy_with_logits(out.lesion_maps.float(), lesion, reduction="none", pos_weight=rare).mean(dim=(2, 3))
+    per_map = F.binary_cross_entropy_with_logits(
+        out.lesion_maps.float(), lesion, reduction="none", pos_weight=rare
+    ).mean(dim=(2, 3))
     loss = loss + config.lesion_weight * (per_map * truth.known).mean()
-    per_map = F.binary_cross_entropy_with_logits(out.teacher_maps.float(), teacher, reduction="none", pos_weight=rare).mean(dim=(2, 3))
+    per_map = F.binary_cross_entropy_with_logits(
+        out.teacher_maps.float(), teacher, reduction="none", pos_weight=rare
+    ).mean(dim=(2, 3))
     return loss + config.teacher_weight * (per_map * truth.taught[:, None]).mean()
 
 
