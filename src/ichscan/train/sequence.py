@@ -84,12 +84,16 @@ class ScanEnsemble(nn.Module):
         return slices, top_mean(slices, self.members[0].top)  # type: ignore[arg-type]
 
 
-def train_scan_ensemble(evidence: Arrays, labels: Sequence[NDArray[np.uint8]], config: SequenceTraining, seed: int) -> ScanEnsemble:
+def train_scan_ensemble(
+    evidence: Arrays, labels: Sequence[NDArray[np.uint8]], config: SequenceTraining, seed: int
+) -> ScanEnsemble:
     """Trains `config.seeds` networks on the evidence (slices, 16) and labels (slices, 6) of whole scans."""
     return ScanEnsemble([_train_one(evidence, labels, config, seed * 100 + s) for s in range(config.seeds)]).eval()
 
 
-def _train_one(evidence: Arrays, labels: Sequence[NDArray[np.uint8]], config: SequenceTraining, seed: int) -> ScanNetwork:
+def _train_one(
+    evidence: Arrays, labels: Sequence[NDArray[np.uint8]], config: SequenceTraining, seed: int
+) -> ScanNetwork:
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     network = ScanNetwork(config.hidden, config.dropout, config.top)
@@ -108,7 +112,8 @@ def _train_one(evidence: Arrays, labels: Sequence[NDArray[np.uint8]], config: Se
             losses = []
             for k in order[start : start + config.batch]:
                 x, y = torch.from_numpy(evidence[k]), torch.from_numpy(labels[k].astype(np.float32))
-                x = x + config.jitter * network.std * torch.randn(1, x.shape[1])  # a scan-wide shift, as between scanners
+                # a scan-wide shift, as between scanners
+                x = x + config.jitter * network.std * torch.randn(1, x.shape[1])
                 if rng.random() < 0.5:
                     x, y = x.flip(0), y.flip(0)
                 slices, scan = network(x)
@@ -123,7 +128,9 @@ def _train_one(evidence: Arrays, labels: Sequence[NDArray[np.uint8]], config: Se
 
 
 @torch.no_grad()
-def scan_logits(ensemble: ScanEnsemble, evidence: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def scan_logits(
+    ensemble: ScanEnsemble, evidence: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Slice logits float32 (slices, 6) and scan logits float32 (6,) of one scan."""
     slices, scan = ensemble(torch.from_numpy(evidence))
     return slices.numpy(), scan.numpy()
