@@ -6,6 +6,7 @@ import importlib.util
 import re
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -74,6 +75,16 @@ def test_no_pickle_no_assert(file: Path) -> None:
 def _safe(call: ast.Call) -> bool:
     flags = {keyword.arg: ast.unparse(keyword.value) for keyword in call.keywords}
     return flags.get("weights_only") == "True" or flags.get("allow_pickle") == "False"
+
+
+def test_lock_covers_every_dependency() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    wanted = [*project["project"]["dependencies"]]
+    for group in (*project["project"]["optional-dependencies"].values(), *project["dependency-groups"].values()):
+        wanted += [entry for entry in group if isinstance(entry, str)]
+    pinned = {line.partition("==")[0] for line in (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()}
+    names = {re.split(r"[\s<>=!~\[;]", entry)[0].lower().replace("_", "-") for entry in wanted}
+    assert names <= pinned
 
 
 @pytest.mark.slow
