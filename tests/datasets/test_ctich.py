@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from ichscan.datasets.ctich import hu_from_windows, read_ctich
+from ichscan.datasets.ctich import bone_window_shift, hu_from_windows, read_ctich
 from ichscan.errors import DataError
 
 HEADER = (
@@ -39,6 +39,16 @@ def test_hu_survives_the_two_windows() -> None:
 def test_bone_with_ringing_in_the_brain_window_stays_bone() -> None:
     brain, bone = np.array([[240]], np.uint8), window(np.array([[900]]), 700, 3200)
     assert hu_from_windows(brain, bone)[0, 0] > 850
+
+
+def test_a_bone_window_that_is_off_is_found_and_corrected() -> None:
+    hu = np.random.default_rng(0).integers(0, 80, (40, 40))
+    hu[:10] = 900
+    brain, bone = window(hu, 40, 120), window(hu, 793, 3200)
+    shift = bone_window_shift(brain, bone)
+    assert shift == pytest.approx(-93, abs=8)
+    assert np.abs(hu_from_windows(brain, bone, shift) - hu).max() <= 15
+    assert bone_window_shift(brain, window(hu, 700, 3200)) == 0.0
 
 
 def test_reads_labels_in_our_order(tmp_path: Path) -> None:

@@ -27,24 +27,45 @@ SLICE_MM: Final = 5.0
 COLUMNS: Final = ("Epidural", "Intraparenchymal", "Intraventricular", "Subarachnoid", "Subdural")
 JPEG_MARGIN: Final = 3
 """Grey levels next to 0 and 255 are not trusted: JPEG noise makes saturated pixels look unsaturated."""
+SHIFT_HU: Final = 25.0
+LEAST_PIXELS: Final = 1000
 AGREE_HU: Final = 80.0
 """Where the bone window is further off than this, the brain window's value is ringing at an edge of bone or air."""
 
 
-def hu_from_windows(brain: NDArray[np.uint8], bone: NDArray[np.uint8]) -> Int16:
-    """HU from two 8-bit windows of one slice: brain 40/120 where it is not saturated, bone 700/3200 elsewhere.
+def hu_from_windows(brain: NDArray[np.uint8], bone: NDArray[np.uint8], bone_shift: float = 0.0) -> Int16:
+    """HU from two 8-bit windows: brain 40/120 where it is not saturated, bone 700/3200 elsewhere.
 
     Args:
-        brain: uint8 (rows, cols), the brain window.
-        bone: uint8 (rows, cols), the bone window.
+        brain: uint8, any shape.
+        bone: uint8, the same shape.
+        bone_shift: HU by which the bone window was really centered lower; see `bone_window_shift`.
 
     Returns:
-        int16 (rows, cols), HU; to about 0.5 HU (plus JPEG noise) inside the brain window, 6 HU outside it.
+        int16 of the same shape, HU; to about 0.5 HU (plus JPEG noise) inside the brain window, 6 HU outside it.
     """
-    fine = brain.astype(np.float32) * (BRAIN[1] / 255) + (BRAIN[0] - BRAIN[1] / 2)
-    coarse = bone.astype(np.float32) * (BONE[1] / 255) + (BONE[0] - BONE[1] / 2)
-    trusted = (brain >= JPEG_MARGIN) & (brain <= 255 - JPEG_MARGIN) & (np.abs(coarse - fine) < AGREE_HU)
+    fine, coarse = _hu(brain, BRAIN), _hu(bone, BONE) - np.float32(bone_shift)
+    unsaturated = (brain >= JPEG_MARGIN) & (brain <= 255 - JPEG_MARGIN)
+    trusted = unsaturated & (np.abs(coarse - fine) < AGREE_HU)
     return np.rint(np.where(trusted, fine, coarse)).astype(np.int16)
+
+
+def bone_window_shift(brain: NDArray[np.uint8], bone: NDArray[np.uint8]) -> float:
+    """How far the bone window of a scan is off, in HU: one patient of the collection was exported with another one.
+
+    The median difference where the brain window is not saturated; 0 when it is within what noise explains, or when
+    there is nothing to compare.
+    """
+    unsaturated = (brain >= JPEG_MARGIN) & (brain <= 255 - JPEG_MARGIN)
+    if unsaturated.sum() < LEAST_PIXELS:
+        return 0.0
+    shift = float(np.median(_hu(bone[unsaturated], BONE) - _hu(brain[unsaturated], BRAIN)))
+    return shift if abs(shift) > SHIFT_HU else 0.0
+
+
+def _hu(grey: NDArray[np.uint8], window: tuple[float, float]) -> NDArray[np.float32]:
+    center, width = window
+    return np.asarray(grey.astype(np.float32) * (width / 255) + (center - width / 2), np.float32)
 
 
 def read_ctich(root: Path) -> Iterator[LabelledScan]:
@@ -70,12 +91,14 @@ def read_ctich(root: Path) -> Iterator[LabelledScan]:
         missing = sorted(set(listed) - set(numbers))
         if missing:
             log.warning("CT-ICH patient %d: %d listed slices have no image: %s", patient, len(missing), missing)
+        brain, bone = (np.stack([_grey(folder / w / f"{n}.jpg") for n in numbers]) for w in ("brain", "bone"))
+        shift = bone_window_shift(brain, bone)
+        if shift:
+            log.warning("CT-ICH patient %d: the bone window is off by %.0f HU; corrected by the brain window", patient, shift)
         index = {number: i for i, number in enumerate(numbers)}
         yield LabelledScan(
             patient=folder.name,
-            hu=np.stack(
-                [hu_from_windows(*(_grey(folder / w / f"{n}.jpg") for w in ("brain", "bone"))) for n in numbers]
-            ),
+            hu=hu_from_windows(brain, bone, shift),
             positions_mm=np.array(numbers, np.float64) * SLICE_MM,
             slice_numbers=tuple(numbers),
             labels=np.array([listed[n] for n in numbers], np.uint8),

@@ -9,7 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from ichscan.doctor import self_test
+from ichscan.doctor.self_test import GOLDEN
 from ichscan.labels import LABELS
+from ichscan.model.bundle import load_bundle
 from ichscan.model.preprocess import normalise
 from ichscan.model.spec import SCHEMA, SPEC_FILE
 from ichscan.train.card import write_card
@@ -63,7 +66,9 @@ def write_bundle(
         "scan.onnx": export_scan(final, folder / "scan.onnx", oof.evidence[0]),
     }
     spec = _spec(recipe, folder, oof, slices, scans, parity)
-    (folder / SPEC_FILE).write_text(json.dumps(spec, indent=1) + "\n", encoding="utf-8")
+    _write_spec(folder, spec)
+    spec["about"][GOLDEN] = [float(p) for p in self_test(load_bundle(folder))]
+    _write_spec(folder, spec)
     draw_figures(out / "figures", oof, slices, scans)
     write_card(folder / "MODEL_CARD.md", spec, metrics)
     size = sum(p.stat().st_size for p in folder.iterdir())
@@ -114,6 +119,10 @@ def _spec(
             },
         },
     }
+
+
+def _write_spec(folder: Path, spec: dict[str, Any]) -> None:
+    (folder / SPEC_FILE).write_text(json.dumps(spec, indent=1) + "\n", encoding="utf-8")
 
 
 def _without_paths(recipe: Recipe) -> Recipe:

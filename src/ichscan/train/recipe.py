@@ -51,6 +51,7 @@ class Recipe:
     description: str = ""
     seed: int = 2026
     folds: int = 5
+    ensemble: int = 3
     imagenet: str = ""
     input: InputSpec = DEFAULT_INPUT
     teacher: Teaching = field(default_factory=Teaching)

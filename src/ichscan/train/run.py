@@ -73,7 +73,7 @@ def run(recipe: Recipe, data: Path, out: Path, smoke: bool = False, progress: Pr
         tuple(e.labels for e in examples),
         tuple(folds[p] for p in patients),
     )
-    return write_bundle(recipe, networks, oof, examples, out, progress)
+    return write_bundle(recipe, networks[: recipe.ensemble], oof, examples, out, progress)
 
 
 def _smoke(recipe: Recipe) -> Recipe:

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ichscan.datasets.scan import LabelledScan
-from ichscan.errors import DataError
+from ichscan.errors import DataError, MissingExtraError
 from ichscan.train.export import write_onnx
 
 MAPS: Final = (30, 30, 40, 40, 40, 40, 50, 50)
@@ -93,8 +93,10 @@ def compile_teacher(weights: Path, folder: Path) -> Run:
 
     Five times faster than eager torch on a CPU: 0.7 s for a tile of 30x120x120 mm on two cores.
     """
-    import openvino
-
+    try:
+        import openvino
+    except ImportError as error:
+        raise MissingExtraError("the teacher needs OpenVINO; pip install 'ichscan[train,teacher]'") from error
     network = Teacher().eval()
     tensors = load_file(weights)
     own = network.state_dict()
