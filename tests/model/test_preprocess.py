@@ -24,6 +24,7 @@ HEAD = InputSpec(
     std=(0.3, 0.3, 0.3),
     interpolation="area",
     slab_mm=5.0,
+    unclip=True,
 )
 
 
@@ -110,6 +111,16 @@ def test_the_head_crop_ignores_table_and_holder_and_keeps_one_scale() -> None:
     assert top + side < 140
     assert abs(top + side / 2 - 70) <= 4
     assert abs(left + side / 2 - 60) <= 4
+
+
+def test_what_a_display_window_cut_off_is_put_back_for_the_model() -> None:
+    hu = head(np.random.default_rng(0))
+    whole, clipped = (prepare(v, np.arange(4) * 5.0, HEAD) for v in (hu, np.clip(hu, -20, 100)))
+    assert clipped.unclipped
+    assert not whole.unclipped
+    np.testing.assert_array_equal(whole.boxes, clipped.boxes)
+    for i in range(4):
+        np.testing.assert_array_equal(grey_slice(whole, i, HEAD), grey_slice(clipped, i, HEAD))
 
 
 @settings(max_examples=15, deadline=None)

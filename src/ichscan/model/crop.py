@@ -13,8 +13,8 @@ Int32 = NDArray[np.int32]
 STEP: Final = 4
 """The head is searched on every 4th pixel: an edge error of at most 4 pixels costs nothing and saves 16-fold."""
 SKIN_HU: Final = -200
-HEAD_SHARE: Final = 0.9
-"""The side of the square fits this share of the slices; the rest (shoulders, nose) is cut, never shrunk."""
+HEAD_SHARE: Final = 0.6
+"""The side of the square fits this share of the slices (the brain); noses and shoulders are cut, never shrunk."""
 MAX_HEAD_MM: Final = 260.0
 
 
@@ -32,7 +32,7 @@ def slice_box(windowed: NDArray[np.uint8]) -> tuple[int, int, int]:
     rows = np.flatnonzero(foreground.any(axis=1))
     cols = np.flatnonzero(foreground.any(axis=0))
     if len(rows) == 0:
-        top, left, height, width = 0, 0, *foreground.shape
+        top, left, height, width = 0, 0, foreground.shape[0], foreground.shape[1]
     else:
         top, left = int(rows[0]), int(cols[0])
         height, width = int(rows[-1]) + 1 - top, int(cols[-1]) + 1 - left

@@ -151,6 +151,11 @@ def _prefetched(prepared: Preparation, spec: InputSpec, timing: dict[str, float]
 
 def _warnings(prepared: Preparation, spec: InputSpec, stride: int) -> tuple[str, ...]:
     found = []
+    if prepared.unclipped:
+        found.append(
+            "The values end at a display window: beyond it, air and bone were assumed for the model. Give it the original "
+            "DICOM if you can."
+        )
     if prepared.averaged > 1:
         found.append(
             f"Thin slices: each was averaged with its neighbours over {spec.slab_mm:g} mm ({prepared.averaged} slices) "

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ichscan.model.crop import Int32, head_boxes, slice_box
 from ichscan.model.spec import Channel, InputSpec
+from ichscan.model.unclip import unclip
 from ichscan.types import Float32, Float64, Int16
 
 UInt8 = NDArray[np.uint8]
@@ -53,12 +54,14 @@ class Preparation:
         source: int (slices, channels), the slice that each channel is taken from.
         boxes: int32 (slices, 3), (top, left, side) of the square crop; for crop "slice" it is filled per slice.
         averaged: number of slices averaged into each (1 = as acquired).
+        unclipped: True when air and bone were put back where a display window had cut them off.
     """
 
     hu: Int16
     source: NDArray[np.intp]
     boxes: Int32
     averaged: int
+    unclipped: bool
 
 
 def prepare(hu: Int16, positions_mm: Float64, spec: InputSpec, column_spacing_mm: float | None = None) -> Preparation:
@@ -72,6 +75,7 @@ def prepare(hu: Int16, positions_mm: Float64, spec: InputSpec, column_spacing_mm
     """
     hu = np.ascontiguousarray(hu, np.int16)
     positions = np.asarray(positions_mm, np.float64)
+    hu, unclipped = unclip(hu) if spec.unclip else (hu, False)
     hu, averaged = _slabs(hu, positions, spec.slab_mm)
     offsets = np.array([channel.offset_mm for channel in spec.channels])
     wanted = positions[:, None] + offsets[None, :]
@@ -80,7 +84,7 @@ def prepare(hu: Int16, positions_mm: Float64, spec: InputSpec, column_spacing_mm
         boxes = head_boxes(hu, column_spacing_mm)
     else:
         boxes = np.array([slice_box(_visible(hu, source[i], spec.channels)) for i in range(len(hu))], np.int32)
-    return Preparation(hu, source, boxes, averaged)
+    return Preparation(hu, source, boxes, averaged, unclipped)
 
 
 def _slabs(hu: Int16, positions: Float64, slab_mm: float) -> tuple[Int16, int]:

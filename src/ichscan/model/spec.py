@@ -42,6 +42,7 @@ class InputSpec:
         mean, std: per channel, of the windowed image scaled to [0, 1].
         slab_mm: slices closer together than half of this are averaged over this thickness first (noise of thin
             slices), and reported; 0 = never.
+        unclip: put air and bone back where a display window cut them off (8-bit pictures), and report it.
         sequence_mm: slice distance that the scan network was trained on; closer slices form interleaved sequences.
             0 = all slices are one sequence.
     """
@@ -54,6 +55,7 @@ class InputSpec:
     interpolation: str = "linear"
     slab_mm: float = 0.0
     sequence_mm: float = 0.0
+    unclip: bool = False
 
     def __post_init__(self) -> None:
         if self.crop not in CROPS:

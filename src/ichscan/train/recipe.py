@@ -21,6 +21,7 @@ DEFAULT_INPUT = InputSpec(
     interpolation="area",
     slab_mm=5.0,
     sequence_mm=5.0,
+    unclip=True,
 )
 
 
