@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.dicom_builders import slice_dataset, to_bytes
 
 from ichscan.cli import main
 from ichscan.dicom import load_volume, open_series
@@ -12,7 +13,6 @@ from ichscan.labels import LABELS
 from ichscan.model.bundle import load_bundle
 from ichscan.model.predict import predict
 from ichscan.pipeline import analyse
-from tests.dicom_builders import slice_dataset, to_bytes
 
 WINDOW = (40.0, 120.0)
 
@@ -40,6 +40,4 @@ def test_python_command_line_and_converted_pictures_agree(
         (result,) = json.loads(capsys.readouterr().out)
         found = [[row["probabilities"][label] for label in LABELS] for row in result["slices"]]
         np.testing.assert_allclose(found, direct.slices, atol=1e-4)
-        np.testing.assert_allclose(
-            [result["scan"][label]["probability"] for label in LABELS], direct.scan, atol=1e-4
-        )
+        np.testing.assert_allclose([result["scan"][label]["probability"] for label in LABELS], direct.scan, atol=1e-4)

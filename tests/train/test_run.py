@@ -9,11 +9,11 @@ import pytest
 
 pytest.importorskip("torch", reason="training needs the extra `train`")
 
-from ichscan.errors import UsageError  # noqa: E402
-from ichscan.model.bundle import load_bundle  # noqa: E402
-from ichscan.train import run as runner  # noqa: E402
-from ichscan.train import slices  # noqa: E402
-from ichscan.train.recipe import load_recipe  # noqa: E402
+from ichscan.errors import UsageError
+from ichscan.model.bundle import load_bundle
+from ichscan.train import run as runner
+from ichscan.train import slices
+from ichscan.train.recipe import load_recipe
 
 ROOT = Path(__file__).parents[2]
 HEADER = (

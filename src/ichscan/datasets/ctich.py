@@ -94,7 +94,9 @@ def read_ctich(root: Path) -> Iterator[LabelledScan]:
         brain, bone = (np.stack([_grey(folder / w / f"{n}.jpg") for n in numbers]) for w in ("brain", "bone"))
         shift = bone_window_shift(brain, bone)
         if shift:
-            log.warning("CT-ICH patient %d: the bone window is off by %.0f HU; corrected by the brain window", patient, shift)
+            log.warning(
+                "CT-ICH patient %d: the bone window is off by %.0f HU; corrected by the brain window", patient, shift
+            )
         index = {number: i for i, number in enumerate(numbers)}
         yield LabelledScan(
             patient=folder.name,

@@ -153,8 +153,8 @@ def _warnings(prepared: Preparation, spec: InputSpec, stride: int) -> tuple[str,
     found = []
     if prepared.unclipped:
         found.append(
-            "The values end at a display window: beyond it, air and bone were assumed for the model. Give it the original "
-            "DICOM if you can."
+            "The values end at a display window: beyond it, air and bone were assumed for the model. "
+            "Give it the original DICOM if you can."
         )
     if prepared.averaged > 1:
         found.append(

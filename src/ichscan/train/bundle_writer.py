@@ -25,6 +25,8 @@ from ichscan.train.slice_network import SliceNetwork
 from ichscan.train.targets import Examples
 
 SCAN_RULES = ("top1", "top2", "top3", "top5", "noisy-or")
+OTHER_HIDDEN = 8
+"""Width of the recurrent part that is compared when the recipe has none."""
 LIMIT_BYTES = 25 * 2**20
 PARITY_SLICES = 8
 
@@ -42,10 +44,13 @@ def write_bundle(
     folder.mkdir(exist_ok=True)
     progress("scan network, out of fold")
     sequence = sequence_out_of_fold(oof, recipe.sequence, recipe.seed)
+    other = dataclasses.replace(recipe.sequence, hidden=0 if recipe.sequence.hidden else OTHER_HIDDEN)
+    chosen, rival = ("smooth + GRU", "smooth") if recipe.sequence.hidden else ("smooth", "smooth + GRU")
     variants = {
         "none": [e[:, : len(LABELS)] for e in oof.evidence],
         "moving mean": [moving_mean(e[:, : len(LABELS)]) for e in oof.evidence],
-        "GRU": sequence,
+        rival: sequence_out_of_fold(oof, other, recipe.seed),
+        f"{chosen} (chosen)": sequence,
     }
     comparison = compare(oof, variants, SCAN_RULES)
     slices, scans = _levels(oof, sequence, f"top{recipe.sequence.top}")

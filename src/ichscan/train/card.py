@@ -1,6 +1,6 @@
 """MODEL_CARD.md and docs tables, generated from the run: no number in them is typed by hand."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,8 @@ def write_card(path: Path, spec: Mapping[str, Any], metrics: Mapping[str, Any]) 
         level_table(metrics["scan"]),
         f"Threshold rule, slices: {spec['thresholds']['slice']['rule']}.",
         f"Threshold rule, scans: {spec['thresholds']['scan']['rule']}.\n",
+        "Other operating points of `any` on scans, out of fold:\n",
+        points_table(metrics["scan"]["operating_points"]),
         "## Sequence and scan rule\n",
         comparison_table(metrics["comparison"]),
         "## Limits\n",
@@ -86,6 +88,16 @@ def level_table(report: Mapping[str, Any]) -> str:
             f"| {r['ece_cross_fitted']:.3f} |"
         )
     return "\n".join(rows) + f"\n\nWeighted log loss (RSNA): {report['weighted_log_loss']:.4f}\n"
+
+
+def points_table(points: Sequence[Mapping[str, Any]]) -> str:
+    """Markdown table of thresholds for `any` by the sensitivity that they keep."""
+    lines = ["| sensitivity at least | threshold | sensitivity | specificity |", "|---|---|---|---|"]
+    for r in points:
+        lines.append(
+            f"| {r['at_least']:.2f} | {r['threshold']:.3f} | {_rate(r, 'sensitivity')} | {_rate(r, 'specificity')} |"
+        )
+    return "\n".join(lines) + "\n"
 
 
 def comparison_table(rows: list[Mapping[str, Any]]) -> str:
