@@ -53,7 +53,7 @@ def write_bundle(
         f"{chosen} (chosen)": sequence,
     }
     comparison = compare(oof, variants, SCAN_RULES)
-    slices, scans = _levels(oof, sequence, f"top{recipe.sequence.top}")
+    slices, scans = _levels(oof, sequence, variants["none"], f"top{recipe.sequence.top}")
     metrics = {
         "seed": recipe.seed,
         "folds": dict(zip(oof.patients, oof.folds, strict=True)),
@@ -83,9 +83,11 @@ def write_bundle(
     return folder
 
 
-def _levels(oof: OutOfFold, sequence: Sequence[np.ndarray[Any, Any]], rule: str) -> tuple[Level, Level]:
+def _levels(
+    oof: OutOfFold, sequence: Sequence[np.ndarray[Any, Any]], raw: Sequence[np.ndarray[Any, Any]], rule: str
+) -> tuple[Level, Level]:
     flat = np.concatenate(list(sequence)).astype(np.float64)
-    scan = np.stack([scan_rule(one, rule) for one in sequence]).astype(np.float64)
+    scan = np.stack([scan_rule(one, rule) for one in raw]).astype(np.float64)
     return (
         settle(flat, oof.slice_labels, oof.slice_folds, oof.slice_patients, scan_level=False),
         settle(scan, oof.scan_labels, np.array(oof.folds), np.array(oof.patients), scan_level=True),

@@ -45,6 +45,8 @@ def write_card(path: Path, spec: Mapping[str, Any], metrics: Mapping[str, Any]) 
         "Other operating points of `any` on scans, out of fold:\n",
         points_table(metrics["scan"]["operating_points"]),
         "## Sequence and scan rule\n",
+        "The bundle takes its slices from the row marked chosen, and its scans from `none` with "
+        f"top{about['recipe']['sequence']['top']}.\n",
         comparison_table(metrics["comparison"]),
         "## Limits\n",
         LIMITS,

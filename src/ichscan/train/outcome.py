@@ -132,8 +132,8 @@ def settle(
 ) -> Level:
     """Fits calibration and thresholds of one level and measures them.
 
-    Slices use the mean F1 curve over the folds (Hoseyni et al. 2024). Scans use for `any` the highest threshold that
-    keeps nine of ten out-of-fold bleeds, because a missed scan is worse than an extra read, and the curve for the types.
+    Slices use the mean F1 curve over the folds (Hoseyni et al. 2024), scans too, except for `any`: there it is the
+    highest threshold that keeps nine of ten out-of-fold bleeds, because a missed scan is worse than an extra read.
     """
     platt = [fit_platt(logits[:, c], labels[:, c]) for c in range(len(LABELS))]
     p = np.stack([calibrated(logits[:, c], *platt[c]) for c in range(len(LABELS))], axis=1)

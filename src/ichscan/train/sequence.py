@@ -1,11 +1,13 @@
 """The scan network: reads the evidence of all slices of a scan and settles each slice in the light of its neighbours.
 
 Two parts are added. A smooth one mixes each label's logit with its strongest lesion cells and averages it with the
-neighbours (weights start at .6, 1.8, .6: second place of RSNA 2019). A recurrent one, optional, corrects it: a one-layer
+neighbours (weights start at .6, 1.8, .6: second place of RSNA 2019). A recurrent one, optional, corrects it: a
 bidirectional GRU over [e, e - e(before), e - e(after), e - mean(e)] (deltas: Alqaisi & Almashagbeh 2025, section 3.4;
-predictions as features: Burduja et al. 2020, table 3; the mean stands for what is usual in this head). Both are small on
-purpose: there are tens of scans to learn from. They learn from out-of-fold evidence only (stacking), so that they see
-slices as uncertain as they will be at work.
+predictions as features: Burduja et al. 2020, table 3; the mean stands for what is usual in this head). Both are small
+on purpose: there are tens of scans to learn from. They learn from out-of-fold evidence only (stacking), so that they
+see slices as uncertain as they will be at work.
+
+The scan's logit is the mean of the highest slice logits before smoothing: cross-validation ranks scans best by it.
 """
 
 import math
@@ -37,7 +39,7 @@ class SequenceTraining:
     dropout: float = 0.5
     jitter: float = 0.3
     seeds: int = 3
-    top: int = 3
+    top: int = 2
 
 
 class ScanNetwork(nn.Module):
@@ -68,7 +70,7 @@ class ScanNetwork(nn.Module):
             x = torch.cat([e, e - before, e - after, e - e.mean(dim=0, keepdim=True)], dim=1)
             states, _ = self.gru(self.dropout(x)[None])
             slices = slices + self.head(self.dropout(states[0]))
-        return slices, top_mean(slices, self.top)
+        return slices, top_mean(evidence[:, : len(LABELS)], self.top)
 
     def _smooth(self, evidence: Tensor) -> Tensor:
         n = len(LABELS)
@@ -99,8 +101,7 @@ class ScanEnsemble(nn.Module):
 
     def forward(self, evidence: Tensor) -> tuple[Tensor, Tensor]:
         outputs = [member(evidence) for member in self.members]
-        slices = torch.stack([s for s, _ in outputs]).mean(dim=0)
-        return slices, top_mean(slices, self.members[0].top)  # type: ignore[arg-type]
+        return torch.stack([s for s, _ in outputs]).mean(dim=0), outputs[0][1]
 
 
 def train_scan_ensemble(
@@ -145,10 +146,8 @@ def _train_one(
                 x = x + config.jitter * network.std * torch.randn(1, x.shape[1])
                 if rng.random() < 0.5:
                     x, y = x.flip(0), y.flip(0)
-                slices, scan = network(x)
-                per_slice = F.binary_cross_entropy_with_logits(slices, y, reduction="none")
-                per_scan = F.binary_cross_entropy_with_logits(scan, y.max(dim=0).values, reduction="none")
-                losses.append(((per_slice.mean(dim=0) + 0.3 * per_scan) * weight).sum() / 7)
+                per_slice = F.binary_cross_entropy_with_logits(network(x)[0], y, reduction="none")
+                losses.append((per_slice.mean(dim=0) * weight).sum() / 7)
             optimiser.zero_grad(set_to_none=True)
             torch.stack(losses).mean().backward()
             optimiser.step()
