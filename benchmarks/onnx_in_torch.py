@@ -128,6 +128,24 @@ def _top_k(x: Sequence[Tensor], a: Attributes) -> tuple[Tensor, Tensor]:
     return found.values, found.indices
 
 
+def _constant_of_shape(x: Sequence[Tensor], a: Attributes) -> Tensor:
+    value = torch.from_numpy(numpy_helper.to_array(a["value"]).copy()) if "value" in a else torch.zeros(1)
+    return value.repeat(_ints(x[0])) if x[0].numel() else value[0]
+
+
+def _pad(x: Sequence[Tensor], a: Attributes) -> Tensor:
+    if a.get("mode", b"constant") != b"constant":
+        raise NotImplementedError(f"Pad with {dict(a)}: expected constant")
+    pads = _ints(x[1])
+    half = len(pads) // 2
+    ordered = [p for axis in reversed(range(half)) for p in (pads[axis], pads[axis + half])]  # torch: last axis first
+    return F.pad(x[0], ordered, value=float(x[2]) if len(x) > 2 and x[2] is not None else 0.0)
+
+
+def _split(x: Sequence[Tensor], a: Attributes) -> tuple[Tensor, ...]:
+    return x[0].split(_ints(x[1]), dim=a.get("axis", 0))
+
+
 def _unsqueeze(x: Sequence[Tensor], a: Attributes) -> Tensor:
     out = x[0]
     for axis in sorted(_ints(x[1])):
@@ -166,6 +184,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "Clip": _clip,
     "Concat": lambda x, a: torch.cat(list(x), dim=a["axis"]),
     "Constant": lambda x, a: torch.from_numpy(numpy_helper.to_array(a["value"]).copy()),
+    "ConstantOfShape": _constant_of_shape,
     "Conv": _conv,
     "Div": lambda x, a: x[0] / x[1],
     "Expand": lambda x, a: x[0] * torch.ones(_ints(x[1]), dtype=x[0].dtype),
@@ -177,6 +196,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "Identity": lambda x, a: x[0],
     "MatMul": lambda x, a: x[0] @ x[1],
     "Mul": lambda x, a: x[0] * x[1],
+    "Pad": _pad,
     "ReduceMax": _reduce(torch.amax),
     "ReduceMean": _reduce(torch.mean),
     "ReduceMin": _reduce(torch.amin),
@@ -188,6 +208,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "Sigmoid": lambda x, a: torch.sigmoid(x[0]),
     "Slice": _slice,
     "Softmax": lambda x, a: torch.softmax(x[0], dim=a.get("axis", -1)),
+    "Split": _split,
     "Squeeze": _squeeze,
     "Sub": lambda x, a: x[0] - x[1],
     "Tile": lambda x, a: x[0].repeat(_ints(x[1])),
