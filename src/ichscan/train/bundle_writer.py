@@ -89,8 +89,8 @@ def _levels(
     flat = np.concatenate(list(sequence)).astype(np.float64)
     scan = np.stack([scan_rule(one, rule) for one in raw]).astype(np.float64)
     return (
-        settle(flat, oof.slice_labels, oof.slice_folds, oof.slice_patients, scan_level=False),
-        settle(scan, oof.scan_labels, np.array(oof.folds), np.array(oof.patients), scan_level=True),
+        settle(flat, oof.slice_labels, oof.slice_folds, oof.slice_patients),
+        settle(scan, oof.scan_labels, np.array(oof.folds), np.array(oof.patients)),
     )
 
 

@@ -20,7 +20,7 @@ from ichscan.train.sequence import SequenceTraining, scan_logits, train_scan_ens
 
 Float64 = NDArray[np.float64]
 MOVING_MEAN = (0.6, 1.8, 0.6)
-SCAN_SENSITIVITY = 0.9
+RULE = "maximum of the F1 curve averaged over the folds"
 OPERATING_POINTS = (1.0, 0.95, 0.9, 0.8)
 
 
@@ -127,36 +127,24 @@ class Level:
     report: dict[str, Any]
 
 
-def settle(
-    logits: Float64, labels: NDArray[np.uint8], folds: NDArray[np.int_], patients: NDArray[np.str_], scan_level: bool
-) -> Level:
+def settle(logits: Float64, labels: NDArray[np.uint8], folds: NDArray[np.int_], patients: NDArray[np.str_]) -> Level:
     """Fits calibration and thresholds of one level and measures them.
 
-    Slices use the mean F1 curve over the folds (Hoseyni et al. 2024), scans too, except for `any`: there it is the
-    highest threshold that keeps nine of ten out-of-fold bleeds, because a missed scan is worse than an extra read.
+    The threshold of each label is the maximum of the F1 curve averaged over the folds (Hoseyni et al. 2024); what other
+    operating points of `any` would give is reported beside it.
     """
     platt = [fit_platt(logits[:, c], labels[:, c]) for c in range(len(LABELS))]
     p = np.stack([calibrated(logits[:, c], *platt[c]) for c in range(len(LABELS))], axis=1)
-    threshold = [_choose(p[:, c], labels[:, c], folds, scan_level and c == ANY) for c in range(len(LABELS))]
+    threshold = [mean_f1_threshold(p[:, c], labels[:, c], folds)[0] for c in range(len(LABELS))]
     report: dict[str, Any] = {
-        label: _figures(logits[:, c], p[:, c], labels[:, c], folds, patients, threshold[c], scan_level and c == ANY)
+        label: _figures(logits[:, c], p[:, c], labels[:, c], folds, patients, threshold[c])
         for c, label in enumerate(LABELS)
     }
     report["weighted_log_loss"] = weighted_log_loss(p, labels)
-    if scan_level:
-        y, any_p = labels[:, ANY], p[:, ANY]
-        cuts = [(wanted, sensitivity_threshold(any_p, y, wanted)) for wanted in OPERATING_POINTS]
-        report["operating_points"] = [{"at_least": w, "threshold": t, **_counts(decide(any_p, y, t))} for w, t in cuts]
-    rule = "maximum of the F1 curve averaged over the folds"
-    if scan_level:
-        rule = f"any: highest threshold with out-of-fold sensitivity {SCAN_SENSITIVITY:.2f}; types: {rule}"
-    return Level(tuple(a for a, _ in platt), tuple(b for _, b in platt), tuple(threshold), rule, p, report)
-
-
-def _choose(p: Float64, labels: NDArray[np.uint8], folds: NDArray[np.int_], keep_all: bool) -> float:
-    if keep_all:
-        return sensitivity_threshold(p, labels, SCAN_SENSITIVITY)
-    return mean_f1_threshold(p, labels, folds)[0]
+    y, any_p = labels[:, ANY], p[:, ANY]
+    cuts = [(wanted, sensitivity_threshold(any_p, y, wanted)) for wanted in OPERATING_POINTS]
+    report["operating_points"] = [{"at_least": w, "threshold": t, **_counts(decide(any_p, y, t))} for w, t in cuts]
+    return Level(tuple(a for a, _ in platt), tuple(b for _, b in platt), tuple(threshold), RULE, p, report)
 
 
 def _figures(
@@ -166,7 +154,6 @@ def _figures(
     folds: NDArray[np.int_],
     patients: NDArray[np.str_],
     threshold: float,
-    keep_all: bool,
 ) -> dict[str, Any]:
     crossed = np.empty_like(p)
     decisions = np.zeros(len(p), bool)
@@ -174,7 +161,7 @@ def _figures(
         rest, here = folds != fold, folds == fold
         scale, offset = fit_platt(logits[rest], labels[rest])
         crossed[here] = calibrated(logits[here], scale, offset)
-        cut = _choose(calibrated(logits[rest], scale, offset), labels[rest], folds[rest], keep_all)
+        cut, _ = mean_f1_threshold(calibrated(logits[rest], scale, offset), labels[rest], folds[rest])
         decisions[here] = crossed[here] >= cut
     low, high = bootstrap_by_patient(auc, p, labels, patients)
     return {
