@@ -13,8 +13,6 @@ from numpy.typing import NDArray
 from ichscan.model.crop import head_boxes
 from ichscan.model.spec import InputSpec
 
-INTERPOLATION = {"linear": cv2.INTER_LINEAR, "area": cv2.INTER_AREA}
-
 
 def papers_input(
     hu: NDArray[np.float64], positions_mm: Sequence[float], spec: InputSpec, column_spacing_mm: float | None = None
@@ -30,9 +28,13 @@ def papers_input(
             channels.append(window(hu[neighbour], channel.center, channel.width))
         image = np.stack(channels, axis=2)
         top, left, side = content_box(image) if boxes is None else (int(v) for v in boxes[i])
-        image = cv2.resize(
-            square(image, top, left, side), (spec.size, spec.size), interpolation=INTERPOLATION[spec.interpolation]
-        ).reshape(spec.size, spec.size, -1)
+        image = square(image, top, left, side)
+        if spec.interpolation == "smooth":
+            kernel = 2 * round(side / spec.size / 2) + 1
+            image = cv2.GaussianBlur(image, (kernel, kernel), 0)
+        how = cv2.INTER_AREA if spec.interpolation == "area" else cv2.INTER_LINEAR
+        image = cv2.resize(image, (spec.size, spec.size), interpolation=how)
+        image = image.reshape(spec.size, spec.size, -1)
         scaled = (image.astype(np.float64) / 255 - np.array(spec.mean)) / np.array(spec.std)
         images.append(scaled.transpose(2, 0, 1).astype(np.float32))
     return np.stack(images)

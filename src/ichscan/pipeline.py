@@ -68,13 +68,13 @@ def examine(
 
     The volume is not kept here: drop it before asking for the next report.
     """
-    from ichscan.dicom import open_series
-    from ichscan.model.bundle import load_bundle
-
     progress = progress or Progress()
-    # Loading the model takes as long as reading the headers of a scan; most of both releases the interpreter lock.
+    # Loading the model takes as long as importing the DICOM library and reading the headers of a scan; most of it
+    # releases the interpreter lock.
     with ThreadPoolExecutor(1, "ichscan-model") as pool:
-        loading = pool.submit(load_bundle, model)
+        loading = pool.submit(_load_model, model)
+        from ichscan.dicom import open_series
+
         intake = open_series(paths, window=window, progress=progress.files)
         bundle = loading.result()
     if progress.found is not None:
@@ -83,6 +83,16 @@ def examine(
         yield _examine_series(series, bundle, class_maps, progress.slices)
     for problem in intake.problems:
         yield Report("not_analysable", problem, "", "", "not read", 0), None
+
+
+def _load_model(model: Path | None) -> "Bundle":
+    """The bundle, with everything imported that a prediction needs."""
+    from ichscan.model.bundle import load_bundle
+
+    bundle = load_bundle(model)
+    from ichscan.model import predict  # noqa: F401
+
+    return bundle
 
 
 def _examine_series(

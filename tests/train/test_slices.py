@@ -27,8 +27,8 @@ def examples(patient: str, seed: int) -> Examples:
     labels[2:4, [1, 5]] = 1
     lesions = np.zeros((6, 6, 64, 64), np.uint8)
     lesions[2:4, 1, 20:30, 20:30] = lesions[2:4, 5, 20:30, 20:30] = 255
-    grey = rng.integers(60, 120, (6, 64, 64, 3), np.uint8)
-    grey[2:4, 20:30, 20:30] = 220
+    grey = rng.integers(60, 120, (6, 3, 64, 64), np.uint8)
+    grey[2:4, :, 20:30, 20:30] = 220
     return Examples(
         patient, grey, labels, lesions, np.ones((6, 6), np.uint8), np.zeros((6, 4, 64, 64), np.uint8), False
     )
@@ -114,14 +114,14 @@ def test_an_epoch_is_balanced_and_repeatable() -> None:
 
 def test_augmentation_moves_the_map_with_the_image() -> None:
     rng = np.random.default_rng(0)
-    grey = np.zeros((64, 64, 3), np.uint8)
-    grey[20:30, 40:50] = 200
-    maps = np.zeros((64, 64, 10), np.uint8)
-    maps[20:30, 40:50, 5] = 255
+    grey = np.zeros((3, 64, 64), np.uint8)
+    grey[:, 20:30, 40:50] = 200
+    maps = np.zeros((10, 64, 64), np.uint8)
+    maps[5, 20:30, 40:50] = 255
     for _ in range(20):
         drawn = dataclasses.replace(augment.draw(rng), noise=0.0, blur=0.0, alone=False)
         image, moved = augment.apply(drawn, grey, maps, rng)
-        a, b = image[:, :, 1] > 100, moved[:, :, 5] > 128
+        a, b = image[1] > 100, moved[5] > 128
         assert (a & b).sum() > 0.8 * max(a.sum(), b.sum())
 
 

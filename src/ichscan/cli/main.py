@@ -19,6 +19,9 @@ CANNOT_WRITE: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, err
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command and returns the exit code. The only place where errors become text."""
+    # Nothing here multiplies large matrices with numpy, and its library starts a thread per core that spins for work:
+    # 0.15 s of processor time in every run.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     words = list(sys.argv[1:] if arguments is None else arguments)
     for stream in (sys.stdout, sys.stderr):
         _never_fail_on_characters(stream)

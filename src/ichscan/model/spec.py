@@ -13,7 +13,7 @@ from ichscan.labels import LABELS
 SCHEMA: Final = "ichscan.bundle/1"
 SPEC_FILE: Final = "spec.json"
 CROPS: Final = ("slice", "head")
-INTERPOLATIONS: Final = ("linear", "area")
+INTERPOLATIONS: Final = ("linear", "smooth", "area")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class InputSpec:
         crop: "slice" = the papers' bounding box of all pixels above 0 in any window of the slice, padded to a square;
             "head" = a square of one size per scan around the head (largest connected object) of each slice.
         size: side of the network's square input, pixels.
-        interpolation: "linear" as in the papers, or "area" (averages noise when shrinking).
+        interpolation: "linear" as in the papers, or "smooth" (a blur first, which averages noise when shrinking).
         mean, std: per channel, of the windowed image scaled to [0, 1].
         slab_mm: slices closer together than half of this are averaged over this thickness first (noise of thin
             slices), and reported; 0 = never.

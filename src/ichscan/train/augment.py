@@ -52,37 +52,33 @@ def apply(
 
     Args:
         drawn: the parameters.
-        grey: uint8 (size, size, channels).
-        maps: uint8 (map size, map size, classes), moved with the image.
+        grey: uint8 (channels, size, size).
+        maps: uint8 (classes, map size, map size), moved with the image.
         rng: for the noise.
         middle: the channel that shows the slice itself; it and the channels beside it are the neighbours.
 
     Returns:
         Both, of the same shapes.
     """
-    if drawn.alone and 0 < middle < grey.shape[2] - 1:
+    if drawn.alone and 0 < middle < len(grey) - 1:
         grey = grey.copy()
-        grey[:, :, middle - 1] = grey[:, :, middle + 1] = grey[:, :, middle]
+        grey[middle - 1] = grey[middle + 1] = grey[middle]
     grey = _move(drawn, grey)
-    maps = _move(drawn, maps)
     values: NDArray[Any] = grey.astype(np.float32) * drawn.gain + drawn.bias
     values[grey == 0] = 0  # air stays black
     if drawn.noise:
         values += rng.standard_normal(values.shape, np.float32) * drawn.noise
     if drawn.blur:
-        values = cv2.GaussianBlur(values, (0, 0), drawn.blur)
-    return np.clip(values, 0, 255).astype(np.uint8), maps
+        values = np.stack([cv2.GaussianBlur(plane, (0, 0), drawn.blur) for plane in values])
+    return np.clip(values, 0, 255).astype(np.uint8), _move(drawn, maps)
 
 
 def _move(drawn: Augmentation, image: UInt8) -> UInt8:
-    side = image.shape[0]
+    side = image.shape[2]
     center = (side - 1) / 2
     transform = cv2.getRotationMatrix2D((center, center), drawn.angle, drawn.scale)
     transform[:, 2] += np.array(drawn.shift) * side
     if drawn.flip:
         transform = transform @ np.array([[-1, 0, side - 1], [0, 1, 0], [0, 0, 1]], np.float64)
-    channels = [
-        cv2.warpAffine(np.ascontiguousarray(image[:, :, c : c + 4]), transform, (side, side), flags=cv2.INTER_LINEAR)
-        for c in range(0, image.shape[2], 4)  # OpenCV warps at most 4 channels at once
-    ]
-    return np.concatenate([c if c.ndim == 3 else c[:, :, None] for c in channels], axis=2)
+    moved: list[Any] = [cv2.warpAffine(plane, transform, (side, side), flags=cv2.INTER_LINEAR) for plane in image]
+    return np.stack(moved)

@@ -83,12 +83,11 @@ class Pool:
         self.position = np.concatenate([np.linspace(0, 1, max(len(s.labels), 1))[: len(s.labels)] for s in scans])
 
     def example(self, index: int, seed: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        """Augmented grey (size, size, channels) and maps (64, 64, 10), the same for the same seed."""
+        """Augmented grey (channels, size, size) and maps (10, 64, 64), the same for the same seed."""
         s, i = self.where[index]
         scan = self.scans[s]
         rng = np.random.default_rng((seed, index))
-        maps = np.concatenate([scan.lesions[i], scan.teacher[i]]).transpose(1, 2, 0)
-        return augment.apply(augment.draw(rng), scan.grey[i], np.ascontiguousarray(maps), rng)
+        return augment.apply(augment.draw(rng), scan.grey[i], np.concatenate([scan.lesions[i], scan.teacher[i]]), rng)
 
 
 def train_slice_network(
@@ -195,7 +194,7 @@ def _loader(
         return (
             torch.from_numpy(normalise(np.stack([grey for grey, _ in pairs]), spec)),
             torch.from_numpy(pool.labels[index].astype(np.float32)),
-            torch.from_numpy(np.stack([m for _, m in pairs]).transpose(0, 3, 1, 2).astype(np.float32) / 255),
+            torch.from_numpy(np.stack([m for _, m in pairs]).astype(np.float32) / 255),
             torch.from_numpy(np.stack([scan.known[i] for scan, i in rows]).astype(np.float32)),
             torch.tensor([float(scan.taught) for scan, _ in rows]),
             torch.tensor([float(not scan.simulated) for scan, _ in rows]),

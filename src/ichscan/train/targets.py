@@ -33,7 +33,7 @@ class Examples:
 
     Attributes:
         patient: identifier; splits never separate what shares it.
-        grey: uint8 (slices, size, size, channels).
+        grey: uint8 (slices, channels, size, size).
         labels: uint8 (slices, 6).
         lesions: uint8 (slices, 6, 64, 64), 255 = surely this label.
         known: uint8 (slices, 6), 1 where the lesion map may be learned (a positive slice without box is not known).
