@@ -150,21 +150,35 @@ def resize(grey: UInt8, size: int, interpolation: str) -> UInt8:
 
 def normalise(grey: UInt8, spec: InputSpec) -> Float32:
     """(grey / 255 - mean) / std per channel, by table: uint8 (n, channels, size, size) -> float32, same shape."""
-    levels = np.arange(256, dtype=np.float64)[:, None] / 255
-    tables = ((levels - np.asarray(spec.mean)) / np.asarray(spec.std)).astype(np.float32)
     out = np.empty(grey.shape, np.float32)
-    for c in range(grey.shape[1]):
-        table = np.ascontiguousarray(tables[:, c])
-        for i in range(len(grey)):
-            cv2.LUT(grey[i, c], table, dst=out[i, c])
+    for one, target in zip(grey, out, strict=True):
+        _normalise_into(one, spec, target)
+    return out
+
+
+def _normalise_into(grey: UInt8, spec: InputSpec, out: Float32) -> None:
+    for plane, table, target in zip(grey, _tables(spec.mean, spec.std), out, strict=True):
+        cv2.LUT(plane, table, dst=target)
+
+
+@lru_cache(maxsize=8)
+def _tables(mean: tuple[float, ...], std: tuple[float, ...]) -> tuple[Float32, ...]:
+    """Per channel, the network's value of every grey level: float32 (256,)."""
+    levels = np.arange(256, dtype=np.float64) / 255
+    return tuple(((levels - m) / s).astype(np.float32) for m, s in zip(mean, std, strict=True))
+
+
+def _input(prepared: Preparation, spec: InputSpec, start: int, stop: int) -> Float32:
+    out = np.empty((stop - start, len(spec.channels), spec.size, spec.size), np.float32)
+    for i in range(start, stop):
+        _normalise_into(grey_slice(prepared, i, spec), spec, out[i - start])
     return out
 
 
 def chunks(prepared: Preparation, spec: InputSpec, size: int = 4) -> Iterator[Float32]:
     """Model input in chunks of at most `size` slices: float32 (<= size, channels, spec.size, spec.size)."""
     for start in range(0, len(prepared.hu), size):
-        stop = min(start + size, len(prepared.hu))
-        yield normalise(np.stack([grey_slice(prepared, i, spec) for i in range(start, stop)]), spec)
+        yield _input(prepared, spec, start, min(start + size, len(prepared.hu)))
 
 
 def model_input(
@@ -172,4 +186,4 @@ def model_input(
 ) -> tuple[Float32, Int32]:
     """A whole scan at once: float32 (slices, channels, size, size), and the boxes int32 (slices, 3) it shows."""
     prepared = prepare(hu, positions_mm, spec, column_spacing_mm)
-    return np.concatenate(list(chunks(prepared, spec))), prepared.boxes
+    return _input(prepared, spec, 0, len(prepared.hu)), prepared.boxes
