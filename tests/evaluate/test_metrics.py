@@ -5,7 +5,7 @@ import pytest
 
 from ichscan.evaluate.calibration import calibrated, expected_calibration_error, fit_platt
 from ichscan.evaluate.intervals import bootstrap_by_patient, wilson
-from ichscan.evaluate.metrics import auc, decide, weighted_log_loss
+from ichscan.evaluate.metrics import auc, decide, exact_match, macro_f1, weighted_log_loss
 from ichscan.evaluate.thresholds import mean_f1_threshold, sensitivity_threshold
 
 
@@ -83,3 +83,15 @@ def test_mean_f1_threshold_finds_the_gap() -> None:
     threshold, f1 = mean_f1_threshold(p, labels, np.repeat([0, 1], 60))
     assert f1 == 1
     assert 0.4 < threshold < 0.6
+
+
+def test_exact_match_and_macro_f1_equal_scikit_learn() -> None:
+    metrics = pytest.importorskip("sklearn.metrics", reason="scikit-learn comes with the extra `train`")
+    rng = np.random.default_rng(1)
+    labels, decisions = rng.integers(0, 2, (50, 5)).astype(np.uint8), rng.random((50, 5)) < 0.5
+    assert exact_match(decisions, labels) == pytest.approx(metrics.accuracy_score(labels, decisions))
+    assert macro_f1(decisions, labels) == pytest.approx(metrics.f1_score(labels, decisions, average="macro"))
+    empty = np.zeros((3, 2), np.uint8)
+    assert np.isnan(macro_f1(np.zeros((3, 2), bool), empty))
+    assert exact_match(np.zeros((3, 2), bool), empty) == 1.0
+    assert np.isnan(exact_match(np.zeros((0, 2), bool), empty[:0]))

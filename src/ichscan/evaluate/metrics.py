@@ -81,3 +81,17 @@ def weighted_log_loss(probabilities: NDArray[np.float64], labels: NDArray[np.uin
     weight = np.ones(labels.shape[1])
     weight[ANY] = 2.0
     return float((loss * weight).sum(axis=1).mean() / weight.sum())
+
+
+def exact_match(decisions: NDArray[np.bool_], labels: NDArray[np.uint8]) -> float:
+    """Share of rows in which every label is right, (n, labels) each: the accuracy of Shah 2025, section 3.3."""
+    if len(labels) == 0:
+        return float("nan")
+    return float((decisions == (labels == 1)).all(axis=1).mean())
+
+
+def macro_f1(decisions: NDArray[np.bool_], labels: NDArray[np.uint8]) -> float:
+    """Mean over the labels of their F1 (Shah 2025, section 3.3); a label without positives and alarms is left out."""
+    scores = [decide(decisions[:, c].astype(np.float64), labels[:, c], 0.5).f1 for c in range(labels.shape[1])]
+    known = [f1 for f1 in scores if not np.isnan(f1)]
+    return float(np.mean(known)) if known else float("nan")

@@ -102,7 +102,8 @@ class ResidualBiLstm(nn.Module):
         h1 = self.first(x, lengths)
         h2 = self.second(h1, lengths)
         residual = torch.relu(self.linear1(h1)) + torch.relu(self.linear2(h2))
-        return h1 + h2 + residual + torch.cat([e, e], 2)
+        states: Tensor = h1 + h2 + residual + torch.cat([e, e], 2)
+        return states
 
 
 class BiLstm(nn.Module):
