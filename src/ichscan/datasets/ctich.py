@@ -3,9 +3,7 @@
 Hssayeni et al., Data 2020, 5, 14 (doi 10.13026/w8q8-ky94), CC BY 4.0.
 """
 
-import csv
 import logging
-from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -14,9 +12,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ichscan.datasets.ctich_labels import Box as BoxRow
+from ichscan.datasets.ctich_labels import read_boxes, read_slice_labels
 from ichscan.datasets.scan import Box, LabelledScan
 from ichscan.errors import DataError
-from ichscan.labels import TYPES
 from ichscan.types import Int16
 
 log = logging.getLogger(__name__)
@@ -24,7 +23,6 @@ log = logging.getLogger(__name__)
 BRAIN: Final = (40.0, 120.0)
 BONE: Final = (700.0, 3200.0)
 SLICE_MM: Final = 5.0
-COLUMNS: Final = ("Epidural", "Intraparenchymal", "Intraventricular", "Subarachnoid", "Subdural")
 JPEG_MARGIN: Final = 3
 """Grey levels next to 0 and 255 are not trusted: JPEG noise makes saturated pixels look unsaturated."""
 SHIFT_HU: Final = 25.0
@@ -68,44 +66,75 @@ def _hu(grey: NDArray[np.uint8], window: tuple[float, float]) -> NDArray[np.floa
     return np.asarray(grey.astype(np.float32) * (width / 255) + (center - width / 2), np.float32)
 
 
+def patient_folders(root: Path) -> list[Path]:
+    """Folders of the patients of a CT-ICH 1.0.0 collection, by ascending patient number.
+
+    Raises:
+        DataError: there are none.
+    """
+    found = [p for p in (root / "Patients_CT").glob("*") if p.is_dir() and p.name.isdecimal()]
+    if not found:
+        raise DataError(f"{root}: expected Patients_CT/<patient>/{{brain,bone}}/<slice>.jpg, found no patient folder")
+    return sorted(found, key=lambda p: int(p.name))
+
+
+def slice_numbers(folder: Path) -> list[int]:
+    """Numbers of the slices of a patient, ascending: those with a picture in the brain window."""
+    return sorted(int(p.stem) for p in (folder / "brain").glob("*.jpg") if p.stem.isdecimal())
+
+
+def read_windows(folder: Path, number: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """The brain and the bone window of a slice, each uint8 (rows, cols).
+
+    Raises:
+        DataError: a picture is missing or unreadable, or they differ in size.
+    """
+    brain, bone = (_grey(folder / window / f"{number}.jpg") for window in ("brain", "bone"))
+    if brain.shape != bone.shape:
+        raise DataError(f"{folder / 'bone' / f'{number}.jpg'}: expected {brain.shape} pixels, found {bone.shape}")
+    return brain, bone
+
+
 def read_ctich(root: Path) -> Iterator[LabelledScan]:
     """Yields the patients of a CT-ICH 1.0.0 folder, one at a time, by ascending patient number.
 
     Slices listed without images are logged and left out. Raises DataError when labels are missing, contradict each
     other, or an image cannot be read.
     """
-    labels = _read_labels(root / "hemorrhage_diagnosis.csv")
-    boxes = _read_boxes(root / "hemorrhage_boxes.csv")
-    folders = sorted((p for p in (root / "Patients_CT").glob("*") if p.is_dir()), key=lambda p: int(p.name))
-    if not folders:
-        raise DataError(f"{root}: expected Patients_CT/<patient>/{{brain,bone}}/<slice>.jpg, found no patient folder")
-    for folder in folders:
+    labels = read_slice_labels(root / "hemorrhage_diagnosis.csv")
+    if labels.problems:
+        raise DataError(f"{root}: {labels.problems[0].where}: {labels.problems[0].detail}")
+    boxes = read_boxes(root / "hemorrhage_boxes.csv")
+    for folder in patient_folders(root):
         patient = int(folder.name)
-        listed = labels.get(patient)
-        if listed is None:
+        if patient not in labels.patients:
             raise DataError(f"{folder}: patient {patient} has images but no row in hemorrhage_diagnosis.csv")
-        numbers = sorted(int(p.stem) for p in (folder / "brain").glob("*.jpg"))
-        unlabelled = sorted(set(numbers) - set(listed))
-        if unlabelled:
-            raise DataError(f"{folder}: slices {unlabelled} have images but no label row")
-        missing = sorted(set(listed) - set(numbers))
-        if missing:
-            log.warning("CT-ICH patient %d: %d listed slices have no image: %s", patient, len(missing), missing)
-        brain, bone = (np.stack([_grey(folder / w / f"{n}.jpg") for n in numbers]) for w in ("brain", "bone"))
-        shift = bone_window_shift(brain, bone)
-        if shift:
-            log.warning(
-                "CT-ICH patient %d: the bone window is off by %.0f HU; corrected by the brain window", patient, shift
-            )
-        index = {number: i for i, number in enumerate(numbers)}
-        yield LabelledScan(
-            patient=folder.name,
-            hu=hu_from_windows(brain, bone, shift),
-            positions_mm=np.array(numbers, np.float64) * SLICE_MM,
-            slice_numbers=tuple(numbers),
-            labels=np.array([listed[n] for n in numbers], np.uint8),
-            boxes=tuple(Box(index[n], kind, *corners) for n, kind, *corners in boxes.get(patient, []) if n in index),
+        yield _scan(folder, labels.patients[patient], boxes.get(patient, []))
+
+
+def _scan(folder: Path, listed: dict[int, tuple[int, ...]], boxes: list[BoxRow]) -> LabelledScan:
+    numbers = slice_numbers(folder)
+    unlabelled = sorted(set(numbers) - set(listed))
+    if unlabelled:
+        raise DataError(f"{folder}: slices {unlabelled} have images but no label row")
+    missing = sorted(set(listed) - set(numbers))
+    if missing:
+        log.warning("CT-ICH patient %s: %d listed slices have no image: %s", folder.name, len(missing), missing)
+    brain, bone = (np.stack(w) for w in zip(*(read_windows(folder, n) for n in numbers), strict=True))
+    shift = bone_window_shift(brain, bone)
+    if shift:
+        log.warning(
+            "CT-ICH patient %s: the bone window is off by %.0f HU; corrected by the brain window", folder.name, shift
         )
+    index = {number: i for i, number in enumerate(numbers)}
+    return LabelledScan(
+        patient=folder.name,
+        hu=hu_from_windows(brain, bone, shift),
+        positions_mm=np.array(numbers, np.float64) * SLICE_MM,
+        slice_numbers=tuple(numbers),
+        labels=np.array([listed[n] for n in numbers], np.uint8),
+        boxes=tuple(Box(index[n], kind, *corners) for n, kind, *corners in boxes if n in index),
+    )
 
 
 def _grey(path: Path) -> NDArray[np.uint8]:
@@ -113,40 +142,3 @@ def _grey(path: Path) -> NDArray[np.uint8]:
     if image is None:
         raise DataError(f"{path}: expected a JPEG slice, found a missing or unreadable file")
     return np.asarray(image, np.uint8)
-
-
-def _read_labels(path: Path) -> dict[int, dict[int, tuple[int, ...]]]:
-    """Patient -> slice number -> six labels; `any` is the union, checked against No_Hemorrhage."""
-    table: dict[int, dict[int, tuple[int, ...]]] = defaultdict(dict)
-    for row in _rows(path):
-        patient, number = int(row["PatientNumber"]), int(row["SliceNumber"])
-        types = tuple(int(row[column]) for column in COLUMNS)
-        any_bleed = int(any(types))
-        if any_bleed == int(row["No_Hemorrhage"]):
-            raise DataError(
-                f"{path}: patient {patient} slice {number}: the types and No_Hemorrhage contradict each other"
-            )
-        if number in table[patient]:
-            raise DataError(f"{path}: patient {patient} slice {number} is listed twice")
-        table[patient][number] = (*types, any_bleed)
-    return table
-
-
-def _read_boxes(path: Path) -> dict[int, list[tuple[int, str, float, float, float, float]]]:
-    """Patient -> (slice number, type, x0, y0, x1, y1); empty when the collection has no boxes."""
-    table: dict[int, list[tuple[int, str, float, float, float, float]]] = defaultdict(list)
-    for row in _rows(path) if path.exists() else []:
-        kind = row["Subtype"].strip().lower()
-        if kind not in TYPES:
-            raise DataError(f"{path}: expected a subtype of {TYPES}, found {kind!r}")
-        x0, y0, x1, y1 = (float(row[c]) for c in ("x0", "y0", "x1", "y1"))
-        table[int(row["PatientNumber"])].append((int(row["SliceNumber"]), kind, x0, y0, x1, y1))
-    return table
-
-
-def _rows(path: Path) -> list[dict[str, str]]:
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            return list(csv.DictReader(file))
-    except OSError as error:
-        raise DataError(f"{path}: cannot read the labels ({error.strerror})") from error
