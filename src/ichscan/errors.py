@@ -11,7 +11,8 @@
     ├── BundleError                  3   model bundle missing, altered, or of an unknown schema
     ├── OutputError                  4   result cannot be written (disk full, permission)
     ├── DataError                    5   a labelled collection is inconsistent
-    └── MissingExtraError            6   an optional dependency is not installed
+    ├── MissingExtraError            6   an optional dependency is not installed
+    └── TrainingError                1   a training cannot go on
 
 Messages name the file, what was expected, what was found and what to do. They never hold patient
 names, patient identifiers or birth dates.
@@ -78,3 +79,7 @@ class MissingExtraError(IchscanError):
     """An optional dependency is needed; the message names the extra to install."""
 
     exit_code = 6
+
+
+class TrainingError(IchscanError):
+    """A training cannot go on: its loss is no number, or there is nothing to learn from."""

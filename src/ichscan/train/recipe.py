@@ -1,14 +1,11 @@
 """A training recipe: one TOML, unknown keys refused, every default visible here."""
 
-import dataclasses
-import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
 
-from ichscan.errors import BundleError, UsageError
 from ichscan.model.spec import Channel, InputSpec
+from ichscan.train import toml
 from ichscan.train.sequence import SequenceTraining
 from ichscan.train.slices import SliceTraining
 
@@ -69,66 +66,11 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
 
     Raises UsageError naming the file, the key and what was expected.
     """
-    try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-        for override in overrides:
-            _override(raw, override)
-    except OSError as error:
-        raise UsageError(f"{path}: cannot read the recipe ({error.strerror})") from error
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{path}: not valid TOML: {error}") from error
+    raw = toml.read(path, overrides)
     if "input" in raw:
-        raw["input"] = _input(raw["input"], path)
+        raw["input"] = toml.fill_input(raw["input"], path)
     for key, table in TABLES.items():
         if key in raw:
-            raw[key] = _fill(table, raw[key], f"{path}: [{key}]")
-    recipe: Recipe = _fill(Recipe, raw, str(path))
+            raw[key] = toml.fill(table, raw[key], f"{path}: [{key}]")
+    recipe: Recipe = toml.fill(Recipe, raw, str(path))
     return recipe
-
-
-def _input(raw: Mapping[str, Any], path: Path) -> InputSpec:
-    try:
-        values = dict(raw)
-        values["channels"] = tuple(Channel(**channel) for channel in values.get("channels", ()))
-    except TypeError as error:
-        raise UsageError(f"{path}: [input].channels: expected center, width, offset_mm ({error})") from error
-    try:
-        spec: InputSpec = _fill(InputSpec, values, f"{path}: [input]")
-    except BundleError as error:
-        raise UsageError(f"{path}: {error}") from error
-    return spec
-
-
-def _override(raw: dict[str, Any], text: str) -> None:
-    key, separator, value = text.partition("=")
-    if not separator:
-        raise UsageError(f"--set {text}: expected key=value")
-    try:
-        parsed = tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
-        parsed = value.strip()  # a bare word is a string
-    *tables, name = key.strip().split(".")
-    for table in tables:
-        raw = raw.setdefault(table, {})
-    raw[name] = parsed
-
-
-_ACCEPTED: Final[Mapping[Any, tuple[type, ...]]] = {int: (int,), float: (int, float), str: (str,)}
-"""What TOML value a field of a recipe takes, by the type that the field declares."""
-
-
-def _fill(kind: Any, values: Mapping[str, Any], where: str) -> Any:
-    known = {f.name: f for f in dataclasses.fields(kind)}
-    unknown = sorted(set(values) - set(known))
-    if unknown:
-        raise UsageError(f"{where}: unknown keys {unknown}; known are {sorted(known)}")
-    try:
-        filled = kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
-    except TypeError as error:
-        raise UsageError(f"{where}: {error}") from error
-    for name, entry in known.items():
-        value = getattr(filled, name)
-        accepted = _ACCEPTED.get(entry.type)
-        if accepted and (not isinstance(value, accepted) or isinstance(value, bool)):
-            raise UsageError(f"{where}.{name}: expected {entry.type.__name__}, found {value!r}")  # type: ignore[union-attr]
-    return filled

@@ -25,6 +25,7 @@ from ichscan.labels import ANY
 from ichscan.model.preprocess import normalise
 from ichscan.model.spec import InputSpec
 from ichscan.train import augment
+from ichscan.train.average import follow
 from ichscan.train.checkpoint import load_checkpoint, save_checkpoint
 from ichscan.train.imagenet import load_imagenet
 from ichscan.train.sampling import Mix, draw_epoch
@@ -133,7 +134,7 @@ def train_slice_network(
             optimiser.step()
             if schedule.last_epoch < schedule.total_steps - 1:
                 schedule.step()
-            _follow(average, network, min(config.ema, (schedule.last_epoch + 1) / (schedule.last_epoch + 10)))
+            follow(average, network, min(config.ema, (schedule.last_epoch + 1) / (schedule.last_epoch + 10)))
             total += loss.item()
         save_checkpoint(folder, network, average, optimiser, schedule, epoch + 1)
         progress(f"epoch {epoch + 1}/{config.epochs} loss {total / len(batches):.4f}")
@@ -166,15 +167,6 @@ def _loss(out: SliceOutput, truth: Truth, config: SliceTraining) -> Tensor:
         out.teacher_maps.float(), teacher, reduction="none", pos_weight=rare
     ).mean(dim=(2, 3))
     return loss + config.teacher_weight * (per_map * truth.taught[:, None]).mean()
-
-
-@torch.no_grad()
-def _follow(average: SliceNetwork, network: SliceNetwork, decay: float) -> None:
-    for kept, new in zip(average.state_dict().values(), network.state_dict().values(), strict=True):
-        if kept.dtype.is_floating_point:
-            kept.lerp_(new, 1 - decay)
-        else:
-            kept.copy_(new)
 
 
 def _batches(order: NDArray[np.intp], size: int) -> Iterator[NDArray[np.intp]]:
