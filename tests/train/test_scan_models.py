@@ -10,16 +10,17 @@ from ichscan.train.outcome import moving_mean
 from ichscan.train.scan_heads import TopMeanHead
 from ichscan.train.scan_layers import PackedRecurrent, SpatialDropout, sinusoids, with_deltas
 from ichscan.train.scan_loss import label_weights, masked_bce, scan_labels, scan_model_loss
-from ichscan.train.scan_models import SCAN_MODELS, ScanModelConfig, build_scan_model
+from ichscan.train.scan_models import ENCODERS, build_scan_model
 from ichscan.train.sequence import top_mean
+from ichscan.train.workbench_sequence_tables import SCAN_MODELS, Sequence
 
 torch.set_num_threads(1)
 WIDTH, LABELS = 12, 6
 LENGTHS = (5, 1, 9, 2)
 
 
-def small(variant: str, head: str = "attention") -> ScanModelConfig:
-    return ScanModelConfig(variant, hidden=WIDTH, layers=2, dropout=0.0, scan_head=head, top=3)
+def small(kind: str, *, head: bool = True, deltas: bool = True, hidden: int = WIDTH) -> Sequence:
+    return Sequence(kind, hidden=hidden, layers=2, deltas=deltas, join=True, scan_head=head)
 
 
 def scans(seed: int = 0) -> list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
@@ -54,11 +55,11 @@ def bilstm_count(inputs: int, hidden: int) -> int:
     return 2 * (4 * hidden * inputs + 4 * hidden * hidden + 8 * hidden)
 
 
-@pytest.mark.parametrize("head", ["top_mean", "attention"])
-@pytest.mark.parametrize("variant", sorted(SCAN_MODELS))
-def test_a_scan_alone_equals_the_scan_in_a_batch(variant: str, head: str) -> None:
+@pytest.mark.parametrize("head", [True, False])
+@pytest.mark.parametrize("kind", SCAN_MODELS)
+def test_a_scan_alone_equals_the_scan_in_a_batch(kind: str, head: bool) -> None:
     torch.manual_seed(1)
-    network = build_scan_model(small(variant, head), WIDTH, LABELS).double()
+    network = build_scan_model(small(kind, head=head, deltas=head), WIDTH, LABELS).double()
     parts = scans()
     alone = [network(f[None], z[None], torch.tensor([len(f)])) for f, z, _ in parts]
     for extra, fill in ((0, 0.0), (4, 0.0), (3, 1e6), (2, float("nan"))):
@@ -72,13 +73,13 @@ def test_a_scan_alone_equals_the_scan_in_a_batch(variant: str, head: str) -> Non
 
 
 @pytest.mark.parametrize("mode", ["train", "eval"])
-@pytest.mark.parametrize("variant", sorted(set(SCAN_MODELS) - {"mean", "none"}))
-def test_padding_changes_no_gradient(variant: str, mode: str) -> None:
+@pytest.mark.parametrize("kind", sorted(ENCODERS))
+def test_padding_changes_no_gradient(kind: str, mode: str) -> None:
     parts = scans(3)
     gradients = []
     for extra, fill in ((0, 0.0), (5, 1e6), (1, float("nan"))):
         torch.manual_seed(2)
-        network = build_scan_model(small(variant), WIDTH, LABELS).double()
+        network = build_scan_model(small(kind), WIDTH, LABELS).double()
         network.train(mode == "train")
         features, logits, labels, lengths = padded(parts, extra, fill)
         features.requires_grad_()
@@ -94,7 +95,7 @@ def test_padding_changes_no_gradient(variant: str, mode: str) -> None:
 
 def test_alqaisi_shapes_and_parameters() -> None:
     """Table 9: 6144 in, 2048 units, Linear(4096, 4096) twice, Linear(4096, 6)."""
-    config = ScanModelConfig("bilstm_residual", hidden=0, dropout=0.0, join_predictions=False)
+    config = Sequence("bilstm_residual", hidden=2048, deltas=True)
     with torch.device("meta"):
         network = build_scan_model(config, 2048, 6)
         e = torch.zeros(4, 60, 2048)
@@ -115,7 +116,7 @@ def test_alqaisi_shapes_and_parameters() -> None:
 def test_burduja_shapes_and_parameters(layers: int, hidden: int) -> None:
     """Table 2: 120 features; the six predictions join the BiLSTM's output before the classifier."""
     with torch.device("meta"):
-        network = build_scan_model(ScanModelConfig("bilstm", hidden=hidden, layers=layers), 120, 6)
+        network = build_scan_model(Sequence("bilstm", hidden=hidden, layers=layers, dropout=0.3, join=True), 120, 6)
     recurrent = bilstm_count(120, hidden) + (layers - 1) * bilstm_count(2 * hidden, hidden)
     assert parameter_count(network) == recurrent + (2 * hidden + 6) * 6 + 6
     assert network.encoder.recurrent.recurrent.dropout == 0.3
@@ -123,7 +124,7 @@ def test_burduja_shapes_and_parameters(layers: int, hidden: int) -> None:
 
 def test_residual_sum_by_hand() -> None:
     torch.manual_seed(0)
-    network = build_scan_model(ScanModelConfig("bilstm_residual", 0, dropout=0.0, join_predictions=False), 4, 6)
+    network = build_scan_model(Sequence("bilstm_residual", 4, deltas=True), 4, 6)
     e = torch.randn(1, 3, 4)
     x = with_deltas(e, torch.ones(1, 3, dtype=torch.bool))
     first, second = network.encoder.first.recurrent, network.encoder.second.recurrent
@@ -147,8 +148,9 @@ def test_deltas_are_zero_at_the_ends_of_each_scan() -> None:
 def test_mean_and_top_mean_are_those_of_the_default_model() -> None:
     logits = np.random.default_rng(0).normal(size=(7, 6)).astype(np.float32)
     z = torch.from_numpy(logits)
-    out = build_scan_model(ScanModelConfig("mean", top=3), 4, 6)(torch.zeros(1, 7, 4), z[None], torch.tensor([7]))
+    out = build_scan_model(Sequence("mean"), 4, 6)(torch.zeros(1, 7, 4), z[None], torch.tensor([7]))
     np.testing.assert_allclose(out.slices[0].numpy(), moving_mean(logits), rtol=1e-6)
+    torch.testing.assert_close(out.scan[0], top_mean(out.slices[0], Sequence().scan_top))
     for n, top in ((7, 3), (2, 3), (1, 1)):
         mask = torch.arange(7)[None] < n
         torch.testing.assert_close(TopMeanHead(top)(z[None], z[None], mask)[0], top_mean(z[:n], top))
@@ -158,7 +160,7 @@ def test_mean_and_top_mean_are_those_of_the_default_model() -> None:
 
 def test_none_is_the_slice_network() -> None:
     z = torch.randn(2, 3, 6)
-    out = build_scan_model(ScanModelConfig("none"), 4, 6)(torch.zeros(2, 3, 4), z, torch.tensor([3, 3]))
+    out = build_scan_model(Sequence("none"), 4, 6)(torch.zeros(2, 3, 4), z, torch.tensor([3, 3]))
     assert torch.equal(out.slices, z)
 
 
@@ -197,24 +199,33 @@ def test_label_weights_are_the_composite_of_alqaisi() -> None:
     assert label_weights(4).tolist() == [0.25] * 4
 
 
-@pytest.mark.parametrize(
-    ("arguments", "text"),
-    [
-        ({"variant": "lstm"}, "expected variant of"),
-        ({"scan_head": "max"}, "expected scan_head of"),
-        ({"layers": 0}, "layers >= 1"),
-    ],
-)
-def test_refusals(arguments: dict, text: str) -> None:
-    with pytest.raises(UsageError, match=text):
-        ScanModelConfig(**arguments)
+def test_heads_that_do_not_divide_the_width_are_refused() -> None:
+    with pytest.raises(UsageError, match="multiple of heads = 4, found 10"):
+        build_scan_model(Sequence("transformer", hidden=10), 12, 6)
 
 
-def test_sizes_that_contradict_the_features_are_refused() -> None:
-    with pytest.raises(UsageError, match="feature width 12"):
-        build_scan_model(ScanModelConfig("bilstm_residual", hidden=8), 12, 6)
-    with pytest.raises(UsageError, match="divisible"):
-        build_scan_model(ScanModelConfig("transformer", hidden=10, attention_heads=4), 12, 6)
+def test_every_kind_of_the_recipe_exists() -> None:
+    assert {*ENCODERS, "mean", "none"} == set(SCAN_MODELS)
+
+
+def test_the_embedding_is_mapped_when_its_width_differs() -> None:
+    parts = scans()
+    network = build_scan_model(small("bilstm_residual", hidden=5), WIDTH, LABELS).double()
+    assert network.encoder.skip.weight.shape == (5, WIDTH)
+    assert network(parts[0][0][None], parts[0][1][None], torch.tensor([5])).slices.shape == (1, 5, LABELS)
+
+
+def test_a_longer_moving_mean_by_hand() -> None:
+    z = torch.tensor([[1.0], [2.0], [4.0], [8.0]])
+    network = build_scan_model(Sequence("mean", weights=(1.0, 2.0, 4.0, 2.0, 1.0)), 4, 1)
+    out = network(torch.zeros(1, 4, 4), z[None], torch.tensor([4])).slices[0, :, 0]
+    expected = [
+        (1 + 2 + 4 + 4 + 4) / 10,
+        (1 + 2 + 8 + 8 + 8) / 10,
+        (1 + 4 + 16 + 16 + 8) / 10,
+        (2 + 8 + 32 + 16 + 8) / 10,
+    ]
+    torch.testing.assert_close(out, torch.tensor(expected))
 
 
 def test_packed_recurrent_needs_no_order_of_lengths() -> None:

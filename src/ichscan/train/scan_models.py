@@ -12,14 +12,12 @@ All take padded batches of scans of any length. What is in the padding changes n
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from ichscan.errors import UsageError
-from ichscan.train.outcome import MOVING_MEAN
 from ichscan.train.scan_heads import AttentionHead, TopMeanHead
 from ichscan.train.scan_layers import (
     DilatedStack,
@@ -31,43 +29,7 @@ from ichscan.train.scan_layers import (
     slice_mask,
     with_deltas,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class ScanModelConfig:
-    """Which scan model, and how large.
-
-    Attributes:
-        variant: a key of `SCAN_MODELS`.
-        hidden: units per direction of a recurrent layer, width of the transformer; 0 = as wide as the features
-            (which "bilstm_residual" requires, for its residual sum).
-        layers: recurrent or transformer layers ("bilstm_residual" always has two).
-        dropout: between layers; of whole input channels in "bilstm_residual".
-        join_predictions: the slice network's probabilities join the states before the classifier.
-        attention_heads: of the transformer; must divide `hidden`.
-        scan_head: "top_mean" (mean of the `top` highest slice logits) or "attention" (learned).
-        top: slices in "top_mean".
-    """
-
-    variant: str = "bilstm"
-    hidden: int = 256
-    layers: int = 3
-    dropout: float = 0.3
-    join_predictions: bool = True
-    attention_heads: int = 4
-    scan_head: str = "top_mean"
-    top: int = 2
-
-    def __post_init__(self) -> None:
-        if self.variant not in SCAN_MODELS:
-            raise UsageError(f"scan model: expected variant of {sorted(SCAN_MODELS)}, found {self.variant!r}")
-        if self.scan_head not in SCAN_HEADS:
-            raise UsageError(f"scan model: expected scan_head of {SCAN_HEADS}, found {self.scan_head!r}")
-        if self.hidden < 0 or self.layers < 1 or self.top < 1 or not 0 <= self.dropout < 1:
-            raise UsageError(
-                "scan model: expected hidden >= 0, layers >= 1, top >= 1, 0 <= dropout < 1; "
-                f"found {self.hidden}, {self.layers}, {self.top}, {self.dropout}"
-            )
+from ichscan.train.workbench_sequence_tables import Sequence
 
 
 class ScanOutput(NamedTuple):
@@ -78,27 +40,30 @@ class ScanOutput(NamedTuple):
 
 
 class ResidualBiLstm(nn.Module):
-    """h1 + h2 + relu(Linear1(h1)) + relu(Linear2(h2)) + [e, e] over deltas; width 2 x features."""
+    """h1 + h2 + relu(Linear1(h1)) + relu(Linear2(h2)) + [e, e]; width 2 x hidden.
 
-    def __init__(self, inputs: int, labels: int, config: ScanModelConfig) -> None:
+    Table 9 of the paper repeats the embedding, [e, e], which needs hidden = its width. For other widths the embedding
+    is mapped linearly first: "a skip-connected projection of the original input embedding" (section 3.4.6).
+    """
+
+    def __init__(self, inputs: int, labels: int, config: Sequence) -> None:
         super().__init__()
         del labels
-        hidden = config.hidden or inputs
-        if hidden != inputs:
-            raise UsageError(
-                f"bilstm_residual adds its states to [e, e]: expected hidden = feature width {inputs} (or 0), "
-                f"found {hidden}"
-            )
+        hidden = config.hidden
+        self.embedding = inputs // 3 if config.deltas else inputs
         self.width = 2 * hidden
         self.dropout = SpatialDropout(config.dropout)
-        self.first = PackedRecurrent("lstm", 3 * inputs, hidden)
+        self.first = PackedRecurrent("lstm", inputs, hidden)
         self.second = PackedRecurrent("lstm", 2 * hidden, hidden)
         self.linear1 = nn.Linear(2 * hidden, 2 * hidden)
         self.linear2 = nn.Linear(2 * hidden, 2 * hidden)
+        self.skip: nn.Module = nn.Identity()
+        if hidden != self.embedding:
+            self.skip = nn.Linear(self.embedding, hidden, bias=False)
 
     def forward(self, features: Tensor, logits: Tensor, lengths: Tensor, mask: Tensor) -> Tensor:
-        x = self.dropout(with_deltas(features, mask))
-        e = x[..., : features.shape[-1]]  # after the dropout, as in table 9
+        x = self.dropout(features)
+        e = self.skip(x[..., : self.embedding])  # after the dropout, as in table 9
         h1 = self.first(x, lengths)
         h2 = self.second(h1, lengths)
         residual = torch.relu(self.linear1(h1)) + torch.relu(self.linear2(h2))
@@ -109,12 +74,11 @@ class ResidualBiLstm(nn.Module):
 class BiLstm(nn.Module):
     """`layers` x `hidden` units per direction; width 2 x hidden."""
 
-    def __init__(self, inputs: int, labels: int, config: ScanModelConfig) -> None:
+    def __init__(self, inputs: int, labels: int, config: Sequence) -> None:
         super().__init__()
         del labels
-        hidden = config.hidden or inputs
-        self.width = 2 * hidden
-        self.recurrent = PackedRecurrent("lstm", inputs, hidden, config.layers, config.dropout)
+        self.width = 2 * config.hidden
+        self.recurrent = PackedRecurrent("lstm", inputs, config.hidden, config.layers, config.dropout)
 
     def forward(self, features: Tensor, logits: Tensor, lengths: Tensor, mask: Tensor) -> Tensor:
         states: Tensor = self.recurrent(features, lengths)
@@ -124,12 +88,11 @@ class BiLstm(nn.Module):
 class GruConv(nn.Module):
     """Two paths: features -> BiGRU; predictions -> dilated convolutions -> BiGRU; joined. Width 2 hidden + hidden."""
 
-    def __init__(self, inputs: int, labels: int, config: ScanModelConfig) -> None:
+    def __init__(self, inputs: int, labels: int, config: Sequence) -> None:
         super().__init__()
-        hidden = config.hidden or inputs
-        narrow = max(1, hidden // 2)
-        self.width = 2 * hidden + 2 * narrow
-        self.features = PackedRecurrent("gru", inputs, hidden, config.layers, config.dropout)
+        narrow = max(1, config.hidden // 2)
+        self.width = 2 * config.hidden + 2 * narrow
+        self.features = PackedRecurrent("gru", inputs, config.hidden, config.layers, config.dropout)
         self.convolutions = DilatedStack(labels, narrow)
         self.predictions = PackedRecurrent("gru", narrow, narrow)
 
@@ -141,18 +104,15 @@ class GruConv(nn.Module):
 class TransformerEncoder(nn.Module):
     """Projection, position codes, `layers` encoder layers of width `hidden`; padding is no key for attention."""
 
-    def __init__(self, inputs: int, labels: int, config: ScanModelConfig) -> None:
+    def __init__(self, inputs: int, labels: int, config: Sequence) -> None:
         super().__init__()
         del labels
-        self.width = config.hidden or inputs
-        if self.width % config.attention_heads:
-            raise UsageError(
-                f"transformer: expected hidden divisible by attention_heads {config.attention_heads}, "
-                f"found {self.width}"
-            )
+        self.width = config.hidden
+        if self.width % config.heads:
+            raise UsageError(f"[sequence].hidden: expected a multiple of heads = {config.heads}, found {self.width}")
         self.projection = nn.Linear(inputs, self.width)
         layer = nn.TransformerEncoderLayer(
-            self.width, config.attention_heads, 4 * self.width, config.dropout, batch_first=True, norm_first=True
+            self.width, config.heads, 4 * self.width, config.dropout, batch_first=True, norm_first=True
         )
         self.encoder = nn.TransformerEncoder(layer, config.layers, nn.LayerNorm(self.width), enable_nested_tensor=False)
 
@@ -169,31 +129,33 @@ class ScanModel(nn.Module):
         features: (scans, slices, width), logits: (scans, slices, labels) of the slice network, lengths: int64 (scans,).
     """
 
-    def __init__(self, encoder: nn.Module, width: int, labels: int, config: ScanModelConfig) -> None:
+    def __init__(self, encoder: nn.Module, width: int, labels: int, config: Sequence) -> None:
         super().__init__()
         self.encoder = encoder
-        self.join_predictions = config.join_predictions
-        joined = width + (labels if config.join_predictions else 0)
+        self.join, self.deltas = config.join, config.deltas
+        joined = width + (labels if config.join else 0)
         self.classifier = nn.Linear(joined, labels)
-        attend = config.scan_head == "attention"
-        self.head: nn.Module = AttentionHead(joined, labels) if attend else TopMeanHead(config.top)
+        self.head: nn.Module = AttentionHead(joined, labels) if config.scan_head else TopMeanHead(config.scan_top)
 
     def forward(self, features: Tensor, logits: Tensor, lengths: Tensor) -> ScanOutput:
         mask = slice_mask(lengths.to(features.device), features.shape[1])
-        features, logits = blank_padding(features, mask), blank_padding(logits, mask)
-        states = self.encoder(features, logits, lengths, mask)
-        if self.join_predictions:
+        x, logits = blank_padding(features, mask), blank_padding(logits, mask)
+        states = self.encoder(with_deltas(x, mask) if self.deltas else x, logits, lengths, mask)
+        if self.join:
             states = torch.cat([states, torch.sigmoid(logits)], 2)
         slices = blank_padding(self.classifier(states), mask)
         return ScanOutput(slices, self.head(slices, states, mask))
 
 
-class Untrained(nn.Module):
-    """The slice network's logits, weighted with their neighbours' or as they are; same interface as `ScanModel`."""
+class MovingMean(nn.Module):
+    """The slice network's logits, averaged with their neighbours' by fixed weights; same interface as `ScanModel`.
+
+    An odd number of weights, centred; beyond the ends of a scan its first and last slice repeat.
+    """
 
     weights: Tensor
 
-    def __init__(self, weights: tuple[float, float, float], top: int) -> None:
+    def __init__(self, weights: tuple[float, ...], top: int) -> None:
         super().__init__()
         self.register_buffer("weights", torch.tensor(weights) / sum(weights))
         self.head = TopMeanHead(top)
@@ -202,32 +164,33 @@ class Untrained(nn.Module):
         del features
         mask = slice_mask(lengths.to(logits.device), logits.shape[1])
         x = blank_padding(logits, mask)
-        before, after = neighbours(x, mask)
-        w = self.weights
-        slices = blank_padding(w[0] * before + w[1] * x + w[2] * after, mask)
+        reach = len(self.weights) // 2
+        slices = self.weights[reach] * x
+        before = after = x
+        for distance in range(1, reach + 1):
+            before, after = neighbours(before, mask)[0], neighbours(after, mask)[1]
+            slices = slices + self.weights[reach - distance] * before + self.weights[reach + distance] * after
+        slices = blank_padding(slices, mask)
         return ScanOutput(slices, self.head(slices, slices, mask))
 
 
-SCAN_MODELS: Final[dict[str, Callable[[int, int, ScanModelConfig], nn.Module] | tuple[float, float, float]]] = {
+ENCODERS: Final[dict[str, Callable[[int, int, Sequence], nn.Module]]] = {
     "bilstm_residual": ResidualBiLstm,
     "bilstm": BiLstm,
     "gru_conv": GruConv,
     "transformer": TransformerEncoder,
-    "mean": MOVING_MEAN,
-    "none": (0.0, 1.0, 0.0),
 }
-"""Variant -> encoder class (inputs, labels, config), or the weights of a moving mean."""
-
-SCAN_HEADS: Final = ("top_mean", "attention")
+"""Kinds of [sequence] that are trained; (width of the input, labels, config) -> encoder."""
 
 
-def build_scan_model(config: ScanModelConfig, inputs: int, labels: int) -> ScanModel | Untrained:
+def build_scan_model(config: Sequence, inputs: int, labels: int) -> ScanModel | MovingMean:
     """The scan model for features of width `inputs` and `labels` outputs per slice.
 
-    Raises UsageError when the sizes in `config` contradict the features.
+    Raises UsageError when the sizes in `config` contradict each other.
     """
-    kind = SCAN_MODELS[config.variant]
-    if isinstance(kind, tuple):
-        return Untrained(kind, config.top)
-    encoder = kind(inputs, labels, config)
+    if config.kind == "none":
+        return MovingMean((1.0,), config.scan_top)
+    if config.kind == "mean":
+        return MovingMean(config.weights, config.scan_top)
+    encoder = ENCODERS[config.kind]((3 if config.deltas else 1) * inputs, labels, config)
     return ScanModel(encoder, encoder.width, labels, config)  # type: ignore[arg-type]

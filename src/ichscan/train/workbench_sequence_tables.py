@@ -66,17 +66,18 @@ class Sequence:
     """Recipe table [sequence]: the scan model.
 
     Attributes:
-        kind: "none"; "mean" = weighted moving mean of probabilities; "bilstm_residual" (P0); "bilstm" (P2);
+        kind: "none"; "mean" = weighted moving mean of logits; "bilstm_residual" (P0); "bilstm" (P2);
             "gru_conv" (Wang 2021, first place); "transformer".
         hidden: units per direction (P0: 2048; P2: 256).
         layers: stacked recurrent or encoder layers (P0: 2; P2: 3).
         dropout: between layers (P2: .3); spatial dropout of the input for "bilstm_residual" (P0: 0).
         deltas: [e, e_t - e_(t-1), e_t - e_(t+1)] as input (P0).
         join: the slice model's probabilities join the scan model's output before its classifier (P2).
-        weights: of the moving mean, centred (first place: .6, 1.8, .6; divided by their sum at the ends as well).
+        weights: of the moving mean, centred (second place of RSNA 2019: .6, 1.8, .6); the ends of a scan repeat.
         heads: attention heads of "transformer".
         scan_head: learn a scan output as well.
         scan_weight: weight of the scan output's loss.
+        scan_top: slices whose highest logits are averaged for the scan when no scan output is learned.
         training: table [sequence.training] (P0: Adam 1e-5, 12 epochs, batch 4, step; P2: 1e-4, 4 epochs, batch 1).
     """
 
@@ -90,11 +91,12 @@ class Sequence:
     heads: int = 4
     scan_head: bool = False
     scan_weight: float = 1.0
+    scan_top: int = 2
     training: Training = field(default=SCAN_TRAINING)
 
     def __post_init__(self) -> None:
         one_of("[sequence].kind", self.kind, SCAN_MODELS)
-        for name in ("hidden", "layers", "heads"):
+        for name in ("hidden", "layers", "heads", "scan_top"):
             within(f"[sequence].{name}", getattr(self, name), 1)
         within("[sequence].dropout", self.dropout, 0, 0.99)
         within("[sequence].scan_weight", self.scan_weight, 0)
