@@ -178,6 +178,8 @@ class Loss:
             "focal" (Lin 2017, arXiv:1708.02002); "asymmetric" (Ridnik 2021, arXiv:2009.14119).
         sum_labels: add the labels' losses up instead of averaging them (P2 equation 1, P3).
         types_weight, any_weight: of "composite" (P0: 6 and 1).
+        any_in_types: "composite" counts `any` among the types as well, as the code of RSNA's second place does; P0's
+            text says the five types alone.
         pos_weight: weight of positives per learned label: empty = 1; ["balance"] = negatives / positives of the
             training slices (P4); or one number per label.
         label_weights: weight of each learned label; empty = 1.
@@ -194,6 +196,7 @@ class Loss:
     sum_labels: bool = False
     types_weight: float = 6.0
     any_weight: float = 1.0
+    any_in_types: bool = False
     pos_weight: tuple[float | str, ...] = ()
     label_weights: tuple[float, ...] = ()
     hemorrhage: float = 1.0
