@@ -9,7 +9,7 @@ from ichscan.errors import UsageError
 from ichscan.train.outcome import moving_mean
 from ichscan.train.scan_heads import TopMeanHead
 from ichscan.train.scan_layers import PackedRecurrent, SpatialDropout, sinusoids, with_deltas
-from ichscan.train.scan_loss import label_weights, masked_bce, scan_labels, scan_model_loss
+from ichscan.train.scan_loss import label_weights, scan_labels, scan_losses
 from ichscan.train.scan_models import ENCODERS, build_scan_model
 from ichscan.train.sequence import top_mean
 from ichscan.train.workbench_sequence_tables import SCAN_MODELS, Sequence
@@ -84,7 +84,7 @@ def test_padding_changes_no_gradient(kind: str, mode: str) -> None:
         features, logits, labels, lengths = padded(parts, extra, fill)
         features.requires_grad_()
         out = network(features, logits, lengths)
-        scan_model_loss(out.slices, out.scan, labels, lengths, 0.5).backward()
+        scan_losses(out.slices, out.scan, labels, lengths, 0.5).sum().backward()
         for i, n in enumerate(LENGTHS):
             assert torch.count_nonzero(features.grad[i, n:]) == 0
         gradients.append([p.grad for p in network.parameters()])
@@ -179,14 +179,19 @@ def test_sinusoids() -> None:
 
 
 def test_loss_ignores_unknown_labels_and_padding() -> None:
-    logits = torch.zeros(1, 3, 6)
+    """Every known entry costs ln 2; one epidural of two slices is unknown."""
+    logits, scan = torch.zeros(1, 3, 6), torch.zeros(1, 6)
     labels = torch.zeros(1, 3, 6, dtype=torch.uint8)
     labels[0, 1, 0] = 255
-    mask = torch.tensor([[True, True, False]])
-    assert masked_bce(logits, labels, mask, label_weights(6)).item() == pytest.approx(np.log(2))
+    lengths = torch.tensor([2])
+    expected = np.log(2) * (1 - 0.5 / 7)
+    assert scan_losses(logits, scan, labels, lengths, 0.0).item() == pytest.approx(expected)
     poisoned = logits.clone()
     poisoned[0, 1, 0], poisoned[0, 2] = float("nan"), float("inf")
-    assert masked_bce(poisoned, labels, mask, label_weights(6)).item() == pytest.approx(np.log(2))
+    assert scan_losses(poisoned, scan, labels, lengths, 0.0).item() == pytest.approx(expected)
+    both = scan_losses(logits, scan, labels, lengths, 2.0).item()
+    assert both == pytest.approx(expected + 2 * np.log(2) * 6 / 7)
+    mask = torch.tensor([[True, True, False]])
     assert scan_labels(labels, mask)[0].tolist() == [255, 0, 0, 0, 0, 0]
     labels[0, 0, 0] = 1
     assert scan_labels(labels, mask)[0].tolist() == [1, 0, 0, 0, 0, 0]

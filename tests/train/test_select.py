@@ -9,7 +9,8 @@ pytest.importorskip("sklearn", reason="training needs the extra `train`")
 
 from ichscan.errors import DataError, UsageError
 from ichscan.train import select
-from ichscan.train.select import METHODS, columns_by_weight, fit_selector, load_selector
+from ichscan.train.select import columns_by_weight, fit_selector, load_selector
+from ichscan.train.workbench_sequence_tables import SELECTIONS, Select
 
 RNG = np.random.default_rng(0)
 FEATURES = (RNG.normal(size=(300, 10)) * np.arange(1, 11) + 5).astype(np.float32)
@@ -19,8 +20,10 @@ WEIGHT = RNG.normal(size=(6, 10)).astype(np.float32)
 
 def test_largest_standard_deviation(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(select, "_CHUNK", 7)
-    np.testing.assert_allclose(select.standard_deviations(FEATURES), FEATURES.astype(np.float64).std(axis=0))
-    chosen = fit_selector("std", 3, FEATURES)
+    np.testing.assert_allclose(
+        select.standard_deviations(FEATURES, np.arange(300)), FEATURES.astype(np.float64).std(axis=0)
+    )
+    chosen = fit_selector(Select("std", 3), FEATURES)
     assert chosen.columns.tolist() == [9, 8, 7]
     assert np.array_equal(chosen.transform(FEATURES, LOGITS), FEATURES[:, [9, 8, 7]])
 
@@ -34,7 +37,7 @@ def test_weights_take_turns_by_class() -> None:
 
 
 def test_pca_is_the_singular_value_decomposition() -> None:
-    chosen = fit_selector("pca", 4, FEATURES)
+    chosen = fit_selector(Select("pca", 4), FEATURES)
     x = FEATURES.astype(np.float64)
     _, s, v = np.linalg.svd(x - x.mean(axis=0), full_matrices=False)
     out = chosen.transform(FEATURES, LOGITS)
@@ -45,16 +48,16 @@ def test_pca_is_the_singular_value_decomposition() -> None:
 
 
 def test_pca_of_a_subset_is_reproducible() -> None:
-    first, second = (fit_selector("pca", 2, FEATURES, subset=50, seed=3) for _ in range(2))
+    first, second = (fit_selector(Select("pca", 2, 50, 3), FEATURES) for _ in range(2))
     assert first.facts == {**second.facts}
     assert first.facts["vectors"] == 50
     assert np.array_equal(first.components, second.components)
-    assert not np.array_equal(first.mean, fit_selector("pca", 2, FEATURES, subset=50, seed=4).mean)
+    assert not np.array_equal(first.mean, fit_selector(Select("pca", 2, 50, 4), FEATURES).mean)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", SELECTIONS)
 def test_saved_and_loaded(method: str, tmp_path: Path) -> None:
-    chosen = fit_selector(method, 4, FEATURES, weight=WEIGHT)
+    chosen = fit_selector(Select(method, 4), FEATURES, weight=WEIGHT)
     chosen.save(tmp_path / "a" / "selector.npz")
     again = load_selector(tmp_path / "a" / "selector.npz")
     assert (again.method, again.width, again.facts) == (chosen.method, chosen.width, chosen.facts)
@@ -64,32 +67,43 @@ def test_saved_and_loaded(method: str, tmp_path: Path) -> None:
 
 
 def test_predictions_are_probabilities() -> None:
-    out = fit_selector("predictions", 0, FEATURES).transform(FEATURES, LOGITS)
+    out = fit_selector(Select("predictions"), FEATURES).transform(FEATURES, LOGITS)
     np.testing.assert_allclose(out, 1 / (1 + np.exp(-LOGITS)), rtol=1e-6)
 
 
 @pytest.mark.parametrize(
     ("method", "count", "weight", "text"),
     [
-        ("best", 3, None, "expected one of"),
-        ("std", 11, None, "expected 1 to 10"),
+        ("std", 11, None, "at most the 10"),
         ("weights_largest", 3, None, "found None"),
         ("weights_smallest", 3, WEIGHT[:, :4], r"found \(6, 4\)"),
     ],
 )
 def test_refusals(method: str, count: int, weight: np.ndarray | None, text: str) -> None:
     with pytest.raises(UsageError, match=text):
-        fit_selector(method, count, FEATURES, weight=weight)
+        fit_selector(Select(method, count), FEATURES, weight=weight)
 
 
 def test_pca_needs_as_many_vectors_as_components() -> None:
     with pytest.raises(UsageError, match="8 components need as many vectors, found 5"):
-        fit_selector("pca", 8, FEATURES[:5])
+        fit_selector(Select("pca", 8), FEATURES[:5])
 
 
 def test_another_width_and_another_file_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="fitted on width 10"):
-        fit_selector("std", 3, FEATURES).transform(FEATURES[:, :4], LOGITS)
+        fit_selector(Select("std", 3), FEATURES).transform(FEATURES[:, :4], LOGITS)
     (tmp_path / "x.npz").write_bytes(b"nothing")
     with pytest.raises(DataError, match="expected a selector"):
         load_selector(tmp_path / "x.npz")
+
+
+def test_only_training_slices_are_seen() -> None:
+    features = FEATURES.copy()
+    features[::2, 0] = 1e6 * RNG.normal(size=150)
+    rows = np.arange(1, 300, 2)
+    assert fit_selector(Select("std", 1), features).columns.tolist() == [0]
+    assert fit_selector(Select("std", 1), features, rows=rows).columns.tolist() == [9]
+    chosen = fit_selector(Select("pca", 2), features, rows=rows)
+    np.testing.assert_allclose(chosen.mean, features[rows].mean(axis=0), rtol=1e-5)
+    assert chosen.facts["of"] == 150
+    assert len(fit_selector(Select("std"), features).columns) == 10

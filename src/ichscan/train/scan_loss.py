@@ -30,31 +30,40 @@ def scan_labels(labels: Tensor, mask: Tensor) -> Tensor:
     return positive.to(torch.uint8).masked_fill(unknown, UNKNOWN)
 
 
-def masked_bce(logits: Tensor, labels: Tensor, mask: Tensor, weight: Tensor) -> Tensor:
-    """Weighted cross entropy of real entries with a known label: mean per label, then the weighted sum. Scalar.
+def entry_losses(logits: Tensor, labels: Tensor, known: Tensor) -> Tensor:
+    """Weighted cross entropy (see `label_weights`) of each slice or scan; entries that are not known cost nothing.
 
     Args:
-        logits: (..., labels).
-        labels: uint8 (..., labels); 0, 1 or 255 = unknown.
-        mask: bool (...), False in the padding.
-        weight: (labels,), see `label_weights`.
+        logits: (..., labels); may hold anything where not known.
+        labels: uint8 (..., labels), 0 or 1 where known.
+        known: bool (..., labels).
+
+    Returns:
+        (...).
     """
-    known = mask[..., None] & (labels != UNKNOWN)
     target = labels.masked_fill(~known, 0).to(logits.dtype)
     loss = F.binary_cross_entropy_with_logits(logits.masked_fill(~known, 0.0), target, reduction="none")
-    axes = tuple(range(logits.ndim - 1))
-    count = known.sum(axes)
-    per_label = loss.masked_fill(~known, 0.0).sum(axes) / count.clamp(min=1)
-    return (per_label * weight.to(logits)).sum()
+    weight = label_weights(logits.shape[-1]).to(logits)
+    return (loss.masked_fill(~known, 0.0) * weight).sum(-1)
 
 
-def scan_model_loss(slices: Tensor, scan: Tensor, labels: Tensor, lengths: Tensor, scan_weight: float) -> Tensor:
-    """Slice loss + `scan_weight` x scan loss; the papers train with slices alone (0)."""
-    mask = slice_mask(lengths.to(slices.device), slices.shape[1])
-    weight = label_weights(labels.shape[-1])
-    loss = masked_bce(slices, labels, mask, weight)
+def scan_losses(slices: Tensor, scan: Tensor, labels: Tensor, lengths: Tensor, scan_weight: float) -> Tensor:
+    """Loss of each scan: mean over its slices + `scan_weight` x loss of the whole scan.
+
+    Args:
+        slices: logits (scans, slices, labels), padded.
+        scan: logits (scans, labels).
+        labels: uint8 (scans, slices, labels); 255 = unknown.
+        lengths: int64 (scans,), real slices.
+        scan_weight: the papers train with slices alone: 0.
+
+    Returns:
+        (scans,).
+    """
+    lengths = lengths.to(slices.device)
+    mask = slice_mask(lengths, slices.shape[1])
+    loss = entry_losses(slices, labels, mask[..., None] & (labels != UNKNOWN)).sum(1) / lengths
     if scan_weight > 0:
         whole = scan_labels(labels, mask)
-        everything = torch.ones(len(whole), dtype=torch.bool, device=whole.device)
-        loss = loss + scan_weight * masked_bce(scan, whole, everything, weight)
+        loss = loss + scan_weight * entry_losses(scan, whole, whole != UNKNOWN)
     return loss

@@ -15,10 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ichscan.errors import DataError, UsageError
+from ichscan.train.workbench_sequence_tables import Select
 from ichscan.types import Float32, Float64
 
-METHODS: Final = ("all", "std", "weights_largest", "weights_smallest", "pca", "predictions")
-PCA_SUBSET: Final = 30_000
 SCHEMA: Final = "ichscan.selector/1"
 _CHUNK: Final = 8192
 
@@ -28,7 +27,7 @@ class Selector:
     """A fitted selection.
 
     Attributes:
-        method: one of `METHODS`.
+        method: of the recipe table [select].
         width: features that it takes.
         columns: int64 (count,), features kept, most important first; empty for "pca" and "predictions".
         mean: float64 (width,), components: float64 (count, width), of "pca"; otherwise empty.
@@ -53,7 +52,7 @@ class Selector:
             raise DataError(f"feature selection: fitted on width {self.width}, found features {features.shape}")
         count = len(self.components) if self.method == "pca" else len(self.columns)
         out = np.empty((len(features), count), np.float32)
-        for rows, piece in _pieces(features):
+        for rows, piece in _pieces(features, np.arange(len(features))):
             if self.method == "pca":
                 out[rows] = (piece - self.mean) @ self.components.T
             else:
@@ -90,44 +89,45 @@ def load_selector(path: Path) -> Selector:
 
 
 def fit_selector(
-    method: str,
-    count: int,
-    features: Float32,
-    *,
-    weight: Float32 | None = None,
-    seed: int = 0,
-    subset: int = PCA_SUBSET,
+    config: Select, features: Float32, *, rows: NDArray[np.int64] | None = None, weight: Float32 | None = None
 ) -> Selector:
-    """Fits a selection of `count` features (ignored by "all" and "predictions").
+    """Fits a selection to the features of training slices.
 
     Args:
-        method: one of `METHODS`.
-        count: features to keep; at most the width.
-        features: float32 (n, width) of training patients; may be memory-mapped.
+        config: recipe table [select].
+        features: float32 (n, width); may be memory-mapped.
+        rows: int64, the training slices among them; None = all.
         weight: float32 (labels, width), the slice network's last linear layer; for the methods by weight.
-        seed: of the random subset for "pca".
-        subset: largest number of vectors that "pca" is fitted on.
 
-    Raises UsageError for an unknown method, an impossible count or a missing weight.
+    Raises UsageError for an impossible count or a missing weight.
     """
     width = features.shape[1]
-    if method not in METHODS:
-        raise UsageError(f"feature selection: expected one of {METHODS}, found {method!r}")
-    if method in ("all", "predictions"):
-        columns = np.arange(width if method == "all" else 0)
-        return _columns(method, width, columns, {})
-    if not 1 <= count <= width:
-        raise UsageError(f"feature selection {method}: expected 1 to {width} features, found {count}")
-    if method == "pca":
-        return _fit_pca(count, features, seed, subset)
-    if method == "std":
-        spread = standard_deviations(features)
-        return _columns(method, width, np.argsort(-spread, kind="stable")[:count], {"vectors": len(features)})
-    if weight is None or weight.ndim != 2 or weight.shape[1] != width:
-        found = None if weight is None else weight.shape
-        raise UsageError(f"feature selection {method}: expected classifier weights (labels, {width}), found {found}")
-    largest = method == "weights_largest"
-    return _columns(method, width, columns_by_weight(weight, count, largest), {"labels": len(weight)})
+    count = config.count or width
+    if config.method in ("all", "predictions"):
+        return _columns(config.method, width, np.arange(width if config.method == "all" else 0), {})
+    if count > width:
+        raise UsageError(f"[select].count: expected at most the {width} features, found {count}")
+    if config.method in ("weights_largest", "weights_smallest"):
+        if weight is None or weight.ndim != 2 or weight.shape[1] != width:
+            found = None if weight is None else weight.shape
+            raise UsageError(f"[select].method {config.method}: expected classifier weights (labels, {width}) of a "
+                             f"linear head, found {found}")  # fmt: skip
+        chosen = columns_by_weight(weight, count, config.method == "weights_largest")
+        return _columns(config.method, width, chosen, {"labels": len(weight)})
+    used, facts = _subset(len(features) if rows is None else len(rows), config)
+    places = used if rows is None else rows[used]
+    if config.method == "pca":
+        return _fit_pca(count, features, places, facts)
+    spread = standard_deviations(features, places)
+    return _columns("std", width, np.argsort(-spread, kind="stable")[:count], facts)
+
+
+def _subset(available: int, config: Select) -> tuple[NDArray[np.int64], dict[str, Any]]:
+    """Which of the training slices are fitted on, in ascending order."""
+    used = min(config.fitted_on or available, available)
+    rng = np.random.default_rng(config.seed)
+    facts = {"vectors": used, "of": available, "seed": config.seed}
+    return np.sort(rng.choice(available, used, replace=False)), facts
 
 
 def columns_by_weight(weight: Float32, count: int, largest: bool) -> NDArray[np.int64]:
@@ -148,27 +148,20 @@ def columns_by_weight(weight: Float32, count: int, largest: bool) -> NDArray[np.
     return np.array(list(taken), np.int64)
 
 
-def standard_deviations(features: Float32) -> Float64:
-    """Standard deviation of each feature, float64 (width,), in two passes over memory-mapped pieces."""
-    mean = sum(piece.sum(axis=0) for _, piece in _pieces(features)) / len(features)
-    squares = sum(((piece - mean) ** 2).sum(axis=0) for _, piece in _pieces(features))
-    return np.asarray(np.sqrt(squares / len(features)), np.float64)
+def standard_deviations(features: Float32, rows: NDArray[np.int64]) -> Float64:
+    """Standard deviation of each feature over `rows`, float64 (width,), in two passes over pieces."""
+    mean = sum(piece.sum(axis=0) for _, piece in _pieces(features, rows)) / len(rows)
+    squares = sum(((piece - mean) ** 2).sum(axis=0) for _, piece in _pieces(features, rows))
+    return np.asarray(np.sqrt(squares / len(rows)), np.float64)
 
 
-def _fit_pca(count: int, features: Float32, seed: int, subset: int) -> Selector:
+def _fit_pca(count: int, features: Float32, rows: NDArray[np.int64], facts: dict[str, Any]) -> Selector:
     from sklearn.decomposition import PCA
 
-    used = min(subset, len(features))
-    if used < count:
-        raise UsageError(f"feature selection pca: {count} components need as many vectors, found {used}")
-    rows = np.sort(np.random.default_rng(seed).choice(len(features), used, replace=False))
+    if len(rows) < count:
+        raise UsageError(f"[select].method pca: {count} components need as many vectors, found {len(rows)}")
     pca = PCA(count, svd_solver="full").fit(np.asarray(features[rows], np.float64))
-    facts = {
-        "vectors": used,
-        "of": len(features),
-        "seed": seed,
-        "explained_variance": float(pca.explained_variance_ratio_.sum()),
-    }
+    facts = {**facts, "explained_variance": float(pca.explained_variance_ratio_.sum())}
     empty = np.empty(0, np.int64)
     return Selector("pca", features.shape[1], empty, np.asarray(pca.mean_), np.asarray(pca.components_), facts)
 
@@ -177,7 +170,7 @@ def _columns(method: str, width: int, columns: NDArray[np.int64], facts: dict[st
     return Selector(method, width, columns.astype(np.int64), np.empty(0), np.empty((0, width)), facts)
 
 
-def _pieces(features: Float32) -> Iterator[tuple[slice, Float64]]:
-    for start in range(0, len(features), _CHUNK):
-        rows = slice(start, min(start + _CHUNK, len(features)))
-        yield rows, np.asarray(features[rows], np.float64)
+def _pieces(features: Float32, rows: NDArray[np.int64]) -> Iterator[tuple[slice, Float64]]:
+    for start in range(0, len(rows), _CHUNK):
+        part = slice(start, min(start + _CHUNK, len(rows)))
+        yield part, np.asarray(features[rows[part]], np.float64)
