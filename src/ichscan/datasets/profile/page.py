@@ -1,0 +1,137 @@
+"""The report as one HTML file that needs nothing else: styles and figures inside, no scripts, nothing fetched."""
+
+import math
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any, Final
+
+from ichscan.datasets.profile.draw import svg
+from ichscan.datasets.profile.section import Cell, Figure, Grid, Section
+
+STYLE: Final = """
+:root { color-scheme: light dark; --line: rgba(128, 128, 128, .32); --faint: rgba(128, 128, 128, .09); }
+* { box-sizing: border-box; }
+body { font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif;
+  margin: 0 auto; padding: 1rem 1rem 4rem; max-width: 68rem; }
+h1 { font-size: 1.6rem; margin: .5rem 0; }
+h2 { font-size: 1.25rem; margin: 2.6rem 0 .2rem; padding-top: .8rem; border-top: 1px solid var(--line); }
+h3 { font-size: 1rem; margin: 1.2rem 0 .4rem; }
+p { margin: .4rem 0; max-width: 46rem; }
+.source { opacity: .7; font-size: .85rem; }
+.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(8.5rem, 1fr)); gap: .6rem; margin: 1rem 0; }
+.tile { border: 1px solid var(--line); border-radius: .5rem; padding: .5rem .8rem; background: var(--faint); }
+.tile b { display: block; font-size: 1.35rem; font-variant-numeric: tabular-nums; }
+nav { columns: 15rem auto; font-size: .92rem; margin: 1rem 0; }
+nav a { display: block; padding: .12rem 0; color: inherit; }
+.scroll { overflow-x: auto; -webkit-overflow-scrolling: touch; }
+table { border-collapse: collapse; font-size: .88rem; }
+th, td { padding: .28rem .7rem; text-align: left; border-bottom: 1px solid var(--line); white-space: nowrap; }
+th { font-weight: 600; background: var(--faint); vertical-align: bottom; }
+.number { text-align: right; font-variant-numeric: tabular-nums; }
+.figures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 25rem), 1fr)); gap: 1rem 2rem; }
+figure { margin: .6rem 0; min-width: 0; }
+figcaption { font-size: .92rem; font-weight: 600; margin-bottom: .2rem; }
+svg { width: 100%; max-width: 34rem; height: auto; }
+footer { margin-top: 3rem; border-top: 1px solid var(--line); padding-top: .6rem; font-size: .85rem; opacity: .75; }
+@media print { body { max-width: none; } figure, tr { break-inside: avoid; } }
+"""
+
+
+def to_html(head: Mapping[str, Any], sections: Sequence[Section]) -> str:
+    """The whole page.
+
+    Args:
+        head: what `document.to_json` takes too.
+        sections: in order.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+    """
+    title = f"Profile of {_set_name(head)}"
+    contents = "".join(f'<a href="#{s.key}">{escape(s.title)}</a>' for s in sections)
+    body = "\n".join(_section(section) for section in sections)
+    return f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{escape(title)}</title>
+<style>{STYLE}</style>
+</head>
+<body>
+<h1>{escape(title)}</h1>
+<p class="source">ichscan {escape(str(head["ichscan"]))}; data set {escape(str(head["store"]["digest"])[:16])}</p>
+{_tiles(head["counts"])}
+<nav aria-label="Contents">{contents}</nav>
+{body}
+<footer>Holds no patient identifiers. ichscan is an assistant, not a medical device.</footer>
+</body>
+</html>
+"""
+
+
+def _set_name(head: Mapping[str, Any]) -> str:
+    return f"a data set ({head['store']['kind']})"
+
+
+def _tiles(counts: Mapping[str, int]) -> str:
+    tiles = "".join(f'<div class="tile"><b>{n:,}</b>{escape(name)}</div>' for name, n in counts.items())
+    return f'<div class="tiles">{tiles}</div>'
+
+
+def _section(section: Section) -> str:
+    notes = "".join(f"<p>{escape(note)}</p>" for note in section.notes)
+    grids = "".join(_grid(grid) for grid in section.grids)
+    figures = "".join(_figure(figure) for figure in section.figures)
+    drawn = f'<div class="figures">{figures}</div>' if figures else ""
+    return (
+        f'<section id="{section.key}"><h2>{escape(section.title)}</h2>'
+        f'<p class="source">{escape(section.source)}</p>{notes}{grids}{drawn}</section>'
+    )
+
+
+def _figure(figure: Figure) -> str:
+    return f"<figure><figcaption>{escape(figure.title)}</figcaption>{svg(figure)}</figure>"
+
+
+def _grid(grid: Grid) -> str:
+    right = [_numeric(grid, c) for c in range(len(grid.columns))]
+    head = "".join(_cell("th", escape(name), number) for name, number in zip(grid.columns, right, strict=True))
+    rows = "".join(
+        "<tr>"
+        + "".join(
+            _cell("td", escape(_text(value, name)), number)
+            for value, name, number in zip(row, grid.columns, right, strict=True)
+        )
+        + "</tr>"
+        for row in grid.rows
+    )
+    return f'<h3>{escape(grid.title)}</h3><div class="scroll"><table><tr>{head}</tr>{rows}</table></div>'
+
+
+def _cell(tag: str, text: str, number: bool) -> str:
+    return f'<{tag} class="number">{text}</{tag}>' if number else f"<{tag}>{text}</{tag}>"
+
+
+def _numeric(grid: Grid, column: int) -> bool:
+    values = [row[column] for row in grid.rows if row[column] not in (None, "")]
+    return bool(values) and all(isinstance(value, int | float) for value in values)
+
+
+def _text(value: Cell, column: str) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, str):
+        return value
+    if column.startswith("share"):
+        return _percent(float(value))
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:,.0f}" if value.is_integer() else f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.1f}"
+
+
+def _percent(value: float) -> str:
+    """One digit after the point, more where that would hide how rare, or how close to all, something is."""
+    rare = min(value, 1 - value)
+    digits = 1 if rare <= 0 or rare >= 0.1 else min(5, -math.floor(math.log10(rare)))
+    return f"{value:.{digits}%}"
