@@ -23,6 +23,7 @@ COMMANDS: Final[Mapping[str, Command]] = MappingProxyType(
         "predict": Command("ichscan.cli.predict", "analyse head CT scans"),
         "train": Command("ichscan.cli.train", "train and cross-validate a model by a recipe"),
         "submit": Command("ichscan.cli.submit", "write predictions as an RSNA 2019 submission"),
+        "data": Command("ichscan.cli.data", "import, verify, explore or split a labelled collection"),
         "models": Command("ichscan.cli.models", "list, show or verify model bundles"),
         "doctor": Command("ichscan.cli.doctor", "check this installation"),
     }

@@ -91,7 +91,7 @@ class SliceStore:
         return label_array(self.scans)
 
     @cached_property
-    def _places(self) -> tuple[list[str], NDArray[np.int64]]:
+    def places(self) -> tuple[list[str], NDArray[np.int64]]:
         """Pack of each row, and int64 (rows, 5): offset, length, rows, cols, crc32."""
         table = self.table
         numbers = [table[name].to_numpy().astype(np.int64) for name in ("offset", "length", "rows", "cols", "crc32")]
@@ -109,7 +109,7 @@ class SliceStore:
         Raises:
             DataError: the pack is absent, short or damaged.
         """
-        packs, places = self._places
+        packs, places = self.places
         offset, length, rows, cols, crc = (int(value) for value in places[row])
         name = f"{self.path / 'slices' / packs[row]}, row {row}"
         try:

@@ -20,12 +20,12 @@ import torch
 
 import ichscan
 from ichscan.datasets.ctich import read_ctich
+from ichscan.datasets.folds import patient_folds
 from ichscan.datasets.scan import LabelledScan
 from ichscan.errors import DataError, NotAnalysableError, UsageError
 from ichscan.labels import TYPES
 from ichscan.simulate import simulate
 from ichscan.train.bundle_writer import write_bundle
-from ichscan.train.folds import patient_folds
 from ichscan.train.outcome import OutOfFold
 from ichscan.train.recipe import Recipe
 from ichscan.train.slice_network import SliceNetwork

@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ichscan.train.folds import patient_folds
+from ichscan.datasets.folds import patient_folds
 
 
 @settings(max_examples=50, deadline=None)
