@@ -156,3 +156,10 @@ def test_small_and_odd_matrices(shape: tuple[int, int, int]) -> None:
     for spec in (PAPER, HEAD):
         out, _ = model_input(hu, np.arange(shape[0]) * 5.0, spec)
         assert out.shape == (shape[0], 3, spec.size, spec.size)
+
+
+def test_without_crop_the_whole_slice_is_shown() -> None:
+    spec = InputSpec(channels=(Channel(40, 80),), crop="none", size=64, mean=(0.0,), std=(1.0,))
+    prepared = prepare(np.zeros((2, 40, 60), np.int16), np.arange(2.0), spec)
+    assert prepared.boxes.tolist() == [[-10, 0, 60]] * 2
+    assert grey_slice(prepared, 0, spec)[0, 0].max() == 0  # padding

@@ -40,6 +40,13 @@ def slice_box(windowed: NDArray[np.uint8]) -> tuple[int, int, int]:
     return top - (side - height) // 2, left - (side - width) // 2, side
 
 
+def whole_boxes(hu: Int16) -> Int32:
+    """The whole slices, padded evenly to squares: int32 (slices, 3) of int16 (slices, rows, cols); see `slice_box`."""
+    height, width = hu.shape[1:]
+    side = max(height, width)
+    return np.tile(np.array([-((side - height) // 2), -((side - width) // 2), side], np.int32), (len(hu), 1))
+
+
 def head_boxes(hu: Int16, column_spacing_mm: float | None = None) -> Int32:
     """One square per slice around the head, all of one size, so that scale is the same through the scan.
 

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ichscan.model.crop import Int32, head_boxes, slice_box
+from ichscan.model.crop import Int32, head_boxes, slice_box, whole_boxes
 from ichscan.model.spec import Channel, InputSpec
 from ichscan.model.unclip import unclip
 from ichscan.types import Float32, Float64, Int16
@@ -82,6 +82,8 @@ def prepare(hu: Int16, positions_mm: Float64, spec: InputSpec, column_spacing_mm
     source = np.abs(positions[None, None, :] - wanted[:, :, None]).argmin(axis=2)
     if spec.crop == "head":
         boxes = head_boxes(hu, column_spacing_mm)
+    elif spec.crop == "none":
+        boxes = whole_boxes(hu)
     else:
         boxes = np.array([slice_box(_visible(hu, source[i], spec.channels)) for i in range(len(hu))], np.int32)
     return Preparation(hu, source, boxes, averaged, unclipped)

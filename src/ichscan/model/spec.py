@@ -12,7 +12,7 @@ from ichscan.labels import LABELS
 
 SCHEMA: Final = "ichscan.bundle/1"
 SPEC_FILE: Final = "spec.json"
-CROPS: Final = ("slice", "head")
+CROPS: Final = ("slice", "head", "none")
 INTERPOLATIONS: Final = ("linear", "smooth", "area")
 
 
@@ -36,7 +36,8 @@ class InputSpec:
     Attributes:
         channels: in the order of the network's input.
         crop: "slice" = the papers' bounding box of all pixels above 0 in any window of the slice, padded to a square;
-            "head" = a square of one size per scan around the head (largest connected object) of each slice.
+            "head" = a square of one size per scan around the head (largest connected object) of each slice;
+            "none" = the whole slice, padded evenly to a square.
         size: side of the network's square input, pixels.
         interpolation: "linear" as in the papers, or "smooth" (a blur first, which averages noise when shrinking).
         mean, std: per channel, of the windowed image scaled to [0, 1].

@@ -24,7 +24,7 @@ CACHE_BYTES: Final = 2 << 30
 class SliceImages:
     """Grey images of slices, by row of the store's table. May be shared by threads.
 
-    Where the input asks for nothing of the whole scan (crop "slice", no slabs, no unclipping), only the slice and the
+    Where the input asks for nothing of the whole scan (crop "slice" or "none", no slabs, no unclipping), only the slice and the
     neighbours that its channels show are read. Otherwise the whole scan is prepared once and kept while there is room.
 
     Args:
@@ -35,7 +35,7 @@ class SliceImages:
 
     def __init__(self, store: "SliceStore", spec: InputSpec, cache_bytes: int = CACHE_BYTES) -> None:
         self.store, self.spec, self.cache_bytes = store, spec, cache_bytes
-        self.local = spec.crop == "slice" and spec.slab_mm == 0 and not spec.unclip
+        self.local = spec.crop in ("slice", "none") and spec.slab_mm == 0 and not spec.unclip
         self.series = store.series()
         self.place = {int(row): (s, i) for s, series in enumerate(self.series) for i, row in enumerate(series.rows)}
         self._scans: OrderedDict[int, UInt8] = OrderedDict()
