@@ -10,6 +10,7 @@
 `variant` is a test-time variant, or "mean" over all of them when there is more than one.
 """
 
+import errno
 import json
 import os
 from collections.abc import Mapping
@@ -153,9 +154,7 @@ class FeatureWriter:
             path = self.folder / f"{kind}_{variant}.npy"
             shape = (len(rows), self.facts["width" if kind == "embedding" else "labels"])
             np.lib.format.open_memmap(path, "w+", np.float32, shape).flush()
-            if hasattr(os, "posix_fallocate"):  # a full disk is found now, not after hours
-                with path.open("r+b") as file:
-                    os.posix_fallocate(file.fileno(), 0, max(1, path.stat().st_size))
+            _reserve(path)
         self._note("progress.json", {**self.facts, "done": 0})
 
     def write(self, start: int, arrays: Mapping[str, tuple[Float32, Float32]]) -> None:
@@ -195,6 +194,18 @@ class FeatureWriter:
 def _rows_done(facts: Mapping[str, Any]) -> int:
     """Rows on disk according to features.json (all) or progress.json."""
     return int(facts.get("done", facts["slices"]))
+
+
+def _reserve(path: Path) -> None:
+    """Takes the file's space now: a full disk is found before the first slice is read, not after hours."""
+    if not hasattr(os, "posix_fallocate"):  # not on every system
+        return
+    with path.open("r+b") as file:
+        try:
+            os.posix_fallocate(file.fileno(), 0, max(1, path.stat().st_size))
+        except OSError as error:
+            if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):  # not on every file system
+                raise
 
 
 def _put(path: Path, start: int, values: Float32) -> None:

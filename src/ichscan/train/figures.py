@@ -74,3 +74,50 @@ def _scans(path: Path, oof: OutOfFold, scans: Level) -> None:
 def _frame(axes: Any, title: str, x: str, y: str) -> None:
     axes.set(title=title, xlabel=x, ylabel=y, ylim=(0, 1.02))
     axes.title.set_fontsize(10)
+
+
+def draw_tsne(
+    path: Path,
+    before: NDArray[np.float32],
+    after: NDArray[np.float32],
+    labels: NDArray[np.uint8],
+    *,
+    limit: int = 3000,
+    perplexity: float = 30.0,
+    seed: int = 0,
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Features before and after training in two dimensions by t-SNE (van der Maaten & Hinton 2008), side by side.
+
+    Hoseyni et al. 2024, figure 6: features by ImageNet's weights and by the trained network; red = hemorrhage.
+
+    Args:
+        path: of the PNG.
+        before: float32 (n, width), before training.
+        after: float32 (n, width), of the same slices afterwards.
+        labels: uint8 (n,), `any`.
+        limit: largest number of slices shown: all positives first, then negatives, drawn by `seed`.
+        perplexity: of t-SNE; at most a third of the slices.
+        seed: of the choice and of t-SNE.
+
+    Returns:
+        The points, float32 (shown, 2), before and after.
+    """
+    from sklearn.manifold import TSNE
+
+    order = np.random.default_rng(seed).permutation(len(labels))
+    rows = np.sort(order[np.argsort(labels[order] != 1, kind="stable")][:limit])
+    y = labels[rows] == 1
+    figure = Figure(figsize=(10, 4.6), layout="constrained")
+    points = []
+    for axes, features, name in zip(figure.subplots(1, 2), (before, after), ("before", "after"), strict=True):
+        few = max(1.0, min(perplexity, (len(rows) - 1) / 3))
+        flat = TSNE(perplexity=few, init="pca", random_state=seed).fit_transform(np.array(features[rows], np.float32))
+        for chosen, color, text in ((~y, "#7f9fb5", "no hemorrhage"), (y, "#c0392b", "hemorrhage")):
+            axes.scatter(*flat[chosen].T, s=6, color=color, label=f"{text} (n={int(chosen.sum())})", linewidths=0)
+        axes.set(title=f"t-SNE of the features, {name} training", xticks=[], yticks=[])
+        axes.title.set_fontsize(10)
+        axes.legend(fontsize=8)
+        points.append(np.asarray(flat, np.float32))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=110)
+    return points[0], points[1]
