@@ -65,7 +65,7 @@ def _convert(source: Path, target: Path) -> Converted:
             f"{source}: holds more than weights, and is not loaded since that could run code; save the network's "
             "state_dict() with the program that made it"
         ) from error
-    except (OSError, RuntimeError, EOFError, ValueError) as error:
+    except (OSError, RuntimeError, EOFError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise UnreadableFileError(f"{source}: not a checkpoint that torch can read ({error})") from error
     weights = {_plain(k): v for k, v in find_weights(loaded, source).items() if isinstance(v, torch.Tensor)}
     save_tensors(target, weights, {"converted_from": source.name})

@@ -19,6 +19,7 @@ from ichscan.errors import TrainingError, UsageError
 from ichscan.train import checkpoint, rates
 from ichscan.train.average import follow
 from ichscan.train.batch import Batch, Share
+from ichscan.train.devices import start as start
 from ichscan.train.history import Epoch, History, Journal
 from ichscan.train.workbench_tables import Training
 
@@ -29,32 +30,7 @@ Batches = Callable[[int, int, Share], Iterable[Batch]]
 Validate = Callable[[nn.Module, int], Mapping[str, float]]
 """(network in evaluation mode, epoch from 1) -> metrics, with "loss". Called on every process."""
 
-PRECISION: Final = {"32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
 MOMENTUM: Final = 0.9
-
-
-def start(config: Training) -> Fabric:
-    """Devices and processes as the recipe or the launcher says. Call once per command, on every process.
-
-    Raises UsageError when the devices do not exist.
-    """
-    cpu = config.accelerator == "cpu" or (config.accelerator == "auto" and not torch.cuda.is_available())
-    if config.precision == "fp16" and cpu:
-        raise UsageError('[training].precision: "fp16" needs a GPU; use "bf16" or "32"')
-    if config.accelerator == "gpu" and cpu:
-        raise UsageError('[training].accelerator: "gpu" asked for, none found; use "auto"')
-    devices: Any = config.devices or (1 if cpu else "auto")
-    try:
-        fabric = Fabric(
-            accelerator="cpu" if cpu else "gpu",
-            devices=devices,
-            num_nodes=config.nodes,
-            precision=PRECISION[config.precision],  # type: ignore[arg-type]
-        )
-    except (ValueError, RuntimeError) as error:
-        raise UsageError(f"[training].devices: {error}") from error
-    fabric.launch()
-    return fabric
 
 
 def fit(
@@ -83,7 +59,7 @@ def fit(
         config: recipe table.
         folder: belongs to this fit alone.
         seed: of everything random.
-        fabric: see `start`.
+        fabric: see `ichscan.train.devices.start`.
         validate: called after each epoch.
         identity: what must not change under a resumed fit, e.g. digests of recipe and data.
         progress: is told one line per epoch.
@@ -100,6 +76,7 @@ def fit(
             begun = time.monotonic()
             number = len(run.epochs)
             run.epoch(batches(number, run.step, share), journal)
+            run.same_buffers()
             metrics = dict(validate(run.kept.eval(), number + 1)) if validate else {}
             run.close_epoch(metrics, time.monotonic() - begun)
             journal.epoch(run.epochs[-1])
@@ -157,6 +134,12 @@ class _Run:
                 if self.config.save_steps and self.step % self.config.save_steps == 0 and self.step < self.steps:
                     self._gather()
                     self._save()
+
+    def same_buffers(self) -> None:
+        """Every process takes the first one's batch statistics, which are those that are saved."""
+        if self.fabric.world_size > 1:
+            for buffer in self.kept.buffers():
+                torch.distributed.broadcast(buffer, src=0)
 
     @property
     def rate(self) -> float:

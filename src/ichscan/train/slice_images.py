@@ -24,8 +24,9 @@ CACHE_BYTES: Final = 2 << 30
 class SliceImages:
     """Grey images of slices, by row of the store's table. May be shared by threads.
 
-    Where the input asks for nothing of the whole scan (crop "slice" or "none", no slabs, no unclipping), only the slice and the
-    neighbours that its channels show are read. Otherwise the whole scan is prepared once and kept while there is room.
+    Where the input asks for nothing of the whole scan (crop "slice" or "none", no slabs, no unclipping), only the
+    slice and the neighbours that its channels show are read. Otherwise the whole scan is prepared once and kept while
+    there is room.
 
     Args:
         store: the collection.
@@ -37,20 +38,17 @@ class SliceImages:
         self.store, self.spec, self.cache_bytes = store, spec, cache_bytes
         self.local = spec.crop in ("slice", "none") and spec.slab_mm == 0 and not spec.unclip
         self.series = store.series()
-        self.place = {int(row): (s, i) for s, series in enumerate(self.series) for i, row in enumerate(series.rows)}
+        self._place = np.zeros((len(store.labels), 2), np.int32)  # series, and index within it
+        for s, series in enumerate(self.series):
+            self._place[series.rows, 0], self._place[series.rows, 1] = s, np.arange(len(series.rows))
         self._scans: OrderedDict[int, UInt8] = OrderedDict()
         self._bytes = 0
         self._lock = threading.Lock()
 
     def grey(self, row: int) -> UInt8:
         """One slice: uint8 (channels, size, size). Raises DataError when its pixels cannot be read."""
-        s, i = self.place[int(row)]
+        s, i = (int(v) for v in self._place[row])
         return self._alone(self.series[s], i) if self.local else self._scan(s)[i]
-
-    def position(self, row: int) -> float:
-        """Relative height of a slice in its series: 0 = lowest, 1 = highest."""
-        s, i = self.place[int(row)]
-        return i / max(len(self.series[s].rows) - 1, 1)
 
     def _alone(self, series: "SeriesRows", index: int) -> UInt8:
         positions = np.asarray(series.positions_mm, np.float64)

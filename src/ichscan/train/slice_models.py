@@ -23,9 +23,10 @@ from torch import Tensor, nn
 from ichscan.errors import UsageError
 from ichscan.train.checkpoint import load_weights
 from ichscan.train.classifier import SliceClassifier, build_classifier
+from ichscan.train.devices import start
 from ichscan.train.history import History
 from ichscan.train.learning_curves import draw_learning
-from ichscan.train.loop import fit, start
+from ichscan.train.loop import fit
 from ichscan.train.losses import SliceLoss
 from ichscan.train.slice_batches import InputTables, SliceObjective, Slices, TrainingBatches, predict_logits
 from ichscan.train.slice_folds import Fold, plan_folds, select_slices
@@ -106,7 +107,7 @@ def train_slices(
         parts: patients of each part of the split (`Split.parts`).
         folder: belongs to this recipe, store and split.
         fabric: devices, when the caller has started them already.
-        progress: is told one line per epoch.
+        progress: is told one line per epoch, on the first process.
 
     Raises:
         UsageError: the folder belongs to something else, or the split lacks a part.
@@ -149,7 +150,8 @@ class _Stage:
         fabric: Fabric,
         progress: Callable[[str], None],
     ) -> None:
-        self.recipe, self.store, self.folder, self.fabric, self.progress = recipe, store, folder, fabric, progress
+        self.recipe, self.store, self.folder, self.fabric = recipe, store, folder, fabric
+        self.progress = progress if fabric.is_global_zero else lambda _: None
         self.images = SliceImages(store, recipe.input)
         self.tables = InputTables(recipe.input).to(fabric.device)
 

@@ -178,12 +178,12 @@ class Loss:
             "focal" (Lin 2017, arXiv:1708.02002); "asymmetric" (Ridnik 2021, arXiv:2009.14119).
         sum_labels: add the labels' losses up instead of averaging them (P2 equation 1, P3).
         types_weight, any_weight: of "composite" (P0: 6 and 1).
-        any_in_types: "composite" counts `any` among the types as well, as the code of RSNA's second place does; P0's
-            text says the five types alone.
+        any_in_types: "composite" counts `any` among the types as well; P0's text says the five types alone.
         pos_weight: weight of positives per learned label: empty = 1; ["balance"] = negatives / positives of the
             training slices (P4); or one number per label.
         label_weights: weight of each learned label; empty = 1.
-        hemorrhage: weight of slices with `any` (P1: 2 to 10; best 4).
+        hemorrhage: weight of slices with any learned label (P1: 2 to 10; best 4). The sum is divided by the number of
+            slices, not of weights.
         healthy: weight of slices without (P1: .75, .5, .25).
         gamma: focusing exponent of "focal"; of the positives of "asymmetric".
         gamma_negative: focusing exponent of the negatives of "asymmetric".
