@@ -156,7 +156,7 @@ class _Pool:
                         f"{self._arguments[1]}: worker processes were killed {self._deaths} times (out of memory?); "
                         "give the same command with fewer --workers: what is finished is kept"
                     ) from error
-                again = sorted(self._running.values(), key=lambda one: one[0])
+                again = sorted([*again, *self._running.values()], key=lambda one: one[0])
                 self._running.clear()
             finally:
                 pool.shutdown(wait=True, cancel_futures=True)
@@ -166,12 +166,14 @@ class _Pool:
     ) -> None:
         while True:
             while len(self._running) < AHEAD * self._workers:
-                one = again[0] if again else next(batches, None)
+                one = again.pop(0) if again else next(batches, None)
                 if one is None:
                     break
-                self._running[pool.submit(_work, *one)] = one
-                if again:
-                    again.pop(0)
+                try:
+                    self._running[pool.submit(_work, *one)] = one
+                except BrokenProcessPool:
+                    again.append(one)
+                    raise
             if not self._running:
                 return
             for future in wait(self._running, return_when=FIRST_COMPLETED).done:

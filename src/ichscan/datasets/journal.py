@@ -107,8 +107,8 @@ class Journal:
         return arrow().concat_tables(tables), problems
 
     def close(self) -> None:
-        """Removes the journal; the store is complete by now."""
-        for file in self.parts.glob("*"):
+        """Removes the journal and what killed workers left; the store is complete by now."""
+        for file in (*self.parts.glob("*"), *self.slices.glob("*.tmp")):
             file.unlink()
         self.parts.rmdir()
 

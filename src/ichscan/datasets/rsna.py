@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 PARTS: Final = {"stage_2_train": "train", "stage_2_test": "test"}
 TRAIN_LABELS: Final = "stage_2_train.csv"
 SAMPLE: Final = "stage_2_sample_submission.csv"
-PER_BATCH: Final = 256
-"""Slices: some 45 MB in the store and a second of work, the most that a killed process loses."""
 
 Item = tuple[str, str, Entry | int]
 """Part, path inside of the source, and the archive's entry or the size of the file."""
@@ -42,15 +40,21 @@ Item = tuple[str, str, Entry | int]
 
 @dataclass(frozen=True)
 class Rsna:
-    """The archive or the folder; `limit` takes only the first images of each part."""
+    """The archive or the folder.
+
+    Attributes:
+        limit: takes only the first images of each part.
+        per_batch: slices per batch: some 45 MB in the store and a second of work, the most that a kill loses.
+    """
 
     source: Path
     kind: str = "rsna-2019"
     limit: int | None = None
+    per_batch: int = 256
 
     def __getstate__(self) -> dict[str, Any]:
         # Workers need to know where, not what: the list of files stays here.
-        return {"source": self.source, "kind": self.kind, "limit": self.limit}
+        return {name: getattr(self, name) for name in ("source", "kind", "limit", "per_batch")}
 
     @cached_property
     def _listed(self) -> tuple[list[Item], dict[str, Item]]:
@@ -83,8 +87,8 @@ class Rsna:
         facts = {**listing((path, _size(where)) for _, path, where in images)}
         facts |= {name: self._digest(item) for name, item in tables.items()}
         problems = self._labels.problems if self._labels is not None else ()
-        count = -(-len(images) // PER_BATCH)
-        return Plan(_batches(images), count, len(images), facts, problems)
+        count = -(-len(images) // self.per_batch)
+        return Plan(_batches(images, self.per_batch), count, len(images), facts, problems)
 
     def read(self, batch: Batch) -> Iterator[SliceRead | Problem]:
         """The slices of one batch; the file name is the name that the labels use."""
@@ -186,9 +190,9 @@ def _source(source: Path, path: str, where: Entry | int) -> Source:
     return FileSource(source / path, where) if isinstance(where, int) else EntrySource(source, where)
 
 
-def _batches(images: list[Item]) -> Iterator[Batch]:
-    for start in range(0, len(images), PER_BATCH):
-        items = tuple(images[start : start + PER_BATCH])
+def _batches(images: list[Item], size: int) -> Iterator[Batch]:
+    for start in range(0, len(images), size):
+        items = tuple(images[start : start + size])
         yield Batch(items, len(items))
 
 
