@@ -15,8 +15,8 @@ pytest.importorskip("lightning_fabric", reason="training needs the extra `train`
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from ichscan.errors import TrainingError, UsageError
-from ichscan.train import rates
+from ichscan.errors import OutputError, TrainingError, UsageError
+from ichscan.train import checkpoint, rates
 from ichscan.train.batch import Batch, Share
 from ichscan.train.checkpoint import load_weights
 from ichscan.train.devices import launched, start
@@ -127,6 +127,20 @@ def test_another_identity_is_refused_with_the_difference(tmp_path: Path) -> None
     run(tmp_path, identity={"recipe": "a", "store": "b"})
     with pytest.raises(UsageError, match="another store"):
         run(tmp_path, identity={"recipe": "a", "store": "c"})
+
+
+def test_a_full_disk_keeps_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "w.safetensors"
+    checkpoint.save_tensors(path, {"a": torch.ones(2)}, {"epoch": 1})
+
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(checkpoint, "save_file", full)
+    with pytest.raises(OutputError, match="No space left"):
+        checkpoint.save_tensors(path, {"a": torch.zeros(2)}, {"epoch": 2})
+    assert checkpoint.read_facts(path) == {"epoch": 1}
+    assert [p.name for p in tmp_path.iterdir()] == ["w.safetensors"]
 
 
 def test_early_stopping_keeps_the_best(tmp_path: Path) -> None:

@@ -106,9 +106,18 @@ def save_weights(folder: Path, epoch: int, network: nn.Module, facts: Mapping[st
     """Writes a network's weights alone, and `facts` as JSON beside them, both atomically."""
     path = weights_file(folder, epoch)
     save_tensors(path, network.state_dict(), facts)
-    part = path.with_suffix(".json.part")
-    part.write_text(json.dumps(dict(facts), indent=1), encoding="utf-8")
-    os.replace(part, path.with_suffix(".json"))
+    save_text(path.with_suffix(".json"), json.dumps(dict(facts), indent=1))
+
+
+def save_text(path: Path, text: str) -> None:
+    """Writes a text file, whole or not at all. Raises OutputError (disk full)."""
+    part = path.with_name(f"{path.name}.part")
+    try:
+        part.write_text(text, encoding="utf-8")
+        os.replace(part, path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise OutputError(f"{path}: cannot be written ({error.strerror})") from error
 
 
 def load_weights(path: Path, network: nn.Module) -> None:

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -10,7 +9,7 @@ from types import TracebackType
 from typing import Any, Final
 
 from ichscan.errors import MissingExtraError
-from ichscan.train.checkpoint import weights_file
+from ichscan.train.checkpoint import save_text, weights_file
 from ichscan.train.rates import best_epoch
 
 METRICS: Final = "metrics.csv"
@@ -147,6 +146,4 @@ def write_metrics(path: Path, epochs: Sequence[Epoch]) -> None:
             [e.number, repr(e.train_loss), repr(e.learning_rate), f"{e.seconds:.2f}"]
             + [repr(e.metrics[n]) if n in e.metrics else "" for n in names]
         )
-    part = path.with_suffix(".part")
-    part.write_text(text.getvalue(), encoding="utf-8")
-    os.replace(part, path)
+    save_text(path, text.getvalue())
