@@ -21,10 +21,11 @@ from ichscan.datasets.collection import Batch, Labelled, Plan, Problem, SliceRea
 from ichscan.datasets.ctich_import import missing_patients, slice_row, unmatched
 from ichscan.datasets.ctich_labels import NOT_KNOWN, read_slice_labels
 from ichscan.datasets.fingerprint import file_digest, listing
-from ichscan.dicom.nifti import nifti_series
+from ichscan.dicom.nifti import is_nifti, nifti_series
+from ichscan.dicom.series import Series
 from ichscan.dicom.source import FileSource
 from ichscan.dicom.volume import load_volume
-from ichscan.errors import DataError, InputError
+from ichscan.errors import DataError, InputError, UnreadableFileError
 from ichscan.labels import ANY, LABELS, TYPES
 from ichscan.types import Volume
 
@@ -68,7 +69,7 @@ class CtIchVolumes:
         path = self.root / "ct_scans" / batch.items[0]
         patient = f"{patient_number(path):03d}"
         try:
-            series = nifti_series(FileSource(path, path.stat().st_size))
+            series = _series(path)
             volume = load_volume(series, force=True)
             numbers = slice_numbers(path)
         except InputError as error:
@@ -109,6 +110,14 @@ class CtIchVolumes:
     def label(self, table: "pa.Table") -> Labelled:
         """The rows hold their labels already."""
         return Labelled()
+
+
+def _series(path: Path) -> Series:
+    source = FileSource(path, path.stat().st_size)
+    with source.open() as stream:
+        if not is_nifti(path.name, stream.read(540)):
+            raise UnreadableFileError(f"{path}: expected a NIfTI volume, found something else; download it again")
+    return nifti_series(source)
 
 
 def volumes(folder: Path) -> list[Path]:
