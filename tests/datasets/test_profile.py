@@ -98,9 +98,9 @@ def test_geometry_is_summarised(document: dict[str, Any]) -> None:
     assert thickness["SliceThickness (0018,0050), mm"]["missing"] == 3
     assert thickness["distance to the next slice, mm"]["count"] == 5
     assert thickness["recorded, otherwise distance, mm"]["maximum"] == 155.25
-    assert "1 slices are thicker than 15 mm" in document["sections"]["thickness"]["notes"][0]
+    assert "Slices thicker than 15 mm, left out of the figure: 1." in document["sections"]["thickness"]["notes"][0]
     assert max(document["sections"]["thickness"]["figures"]["thickness_boxen"]["upper"]) <= 15
-    assert "1 gaps" in document["sections"]["positions"]["notes"][0]
+    assert "median): 1, in 1 series" in document["sections"]["positions"]["notes"][0]
 
 
 def test_encoding_is_counted(document: dict[str, Any]) -> None:
@@ -108,7 +108,7 @@ def test_encoding_is_counted(document: dict[str, Any]) -> None:
     assert ["BitsStored (0028,0101)", 12, 4, 4 / 7] in rows
     assert ["PixelRepresentation (0028,0103)", "1 (signed)", 3, 3 / 7] in rows
     assert document["sections"]["bit_depth"]["tables"]["range"]["rows"][0] == [12, "unsigned", 0, 4095, 4]
-    assert "3 slices have a high bit other than" in document["sections"]["bit_depth"]["notes"][0]
+    assert "Slices whose high bit is not bits stored - 1: 3" in document["sections"]["bit_depth"]["notes"][0]
     assert ["not recorded", "not recorded", 3, 3 / 7] in document["sections"]["windowing"]["tables"]["windows"]["rows"]
     assert _table(document, "missing", "missing")["WindowCenter (0028,1050)"]["missing"] == 3
     assert _table(document, "quality", "flags")["wrapped_12_bit"]["count"] == 3
@@ -221,7 +221,7 @@ def test_damaged_slices_are_counted(tmp_path: Path) -> None:
     pack.write_bytes(pack.read_bytes()[:-5])
     page = profile(store, tmp_path / "out")
     document = json.loads(page.with_name("profile.json").read_text(encoding="utf-8"))
-    assert "1 further slices could not be read" in document["sections"]["pixels"]["notes"][1]
+    assert "Further slices that could not be read: 1" in document["sections"]["pixels"]["notes"][1]
 
 
 @pytest.mark.usefixtures("undrawn")

@@ -51,7 +51,7 @@ def levels(facts: Facts) -> Section:
             row += [positive, known, _ratio(positive, known)]
         rows.append(tuple(row))
     grid = Grid("levels", "Positive slices, series and patients", tuple(columns), tuple(rows))
-    notes = tuple(f"{n:,} series are labelled by {source}." for source, n in _label_sources(facts))
+    notes = tuple(f"Series labelled by {source}: {n:,}." for source, n in _label_sources(facts))
     return Section("levels", "Classes by slice, series and patient", f"{SOURCE} (extended)", notes, (grid,))
 
 
@@ -91,8 +91,10 @@ def _imbalance(normal: int, types: list[tuple[str, int]]) -> str:
     absent = [label for label, n in types if not n]
     parts = []
     if present and normal:
-        (most, top), (least, low) = present[0], present[-1]
-        parts.append(f"Normal slices outnumber {most} {normal / top:.1f} to 1 and {least} {normal / low:.1f} to 1.")
+        (most, top), (rarest, low) = present[0], present[-1]
+        parts.append(f"Normal slices outnumber the most frequent type ({most}) {normal / top:.1f} to 1.")
+        if rarest != most:
+            parts.append(f"They outnumber the rarest ({rarest}) {normal / low:.1f} to 1.")
     if absent:
         parts.append(f"No labelled slice holds: {', '.join(absent)}.")
     return " ".join(parts) or "No labelled slice is normal."
@@ -103,8 +105,8 @@ def _contradictions(labels: UInt8) -> tuple[str, ...]:
     union = (labels[:, :ANY] == 1).any(axis=1)
     wrong = int((known & (union != (labels[:, ANY] == 1))).sum())
     partly = int(((labels != UNKNOWN).any(axis=1) & ~known).sum())
-    found = [f"{wrong:,} slices whose `any` contradicts their types."] if wrong else []
-    found += [f"{partly:,} slices are labelled in part."] if partly else []
+    found = [f"Slices whose `any` contradicts their types: {wrong:,}."] if wrong else []
+    found += [f"Slices labelled in part: {partly:,}."] if partly else []
     return tuple(found)
 
 

@@ -1,9 +1,10 @@
 """Which values are missing, and what a typical header holds."""
 
+import re
 from typing import Final
 
-from ichscan.datasets.profile.facts import Facts, counts
-from ichscan.datasets.profile.frequency import present
+from ichscan.datasets.profile.facts import Facts
+from ichscan.datasets.profile.frequency import commonest, present
 from ichscan.datasets.profile.section import Bars, Cell, Figure, Grid, Section
 from ichscan.labels import LABELS
 
@@ -39,6 +40,7 @@ FIELDS: Final = {
     **{label: f"label {label}" for label in LABELS},
 }
 """Fields of the table in the order of DICOM's modules, named as in PS3.6."""
+TAG: Final = re.compile(r" \([0-9A-F]{4},[0-9A-F]{4}\)")
 WITHHELD: Final = frozenset({"patient_id", "study_uid", "series_uid", "instance_uid", "description"})
 """Identifiers, and free text that may hold a name: only whether they are there is told."""
 
@@ -53,7 +55,7 @@ def missing_values(facts: Facts) -> Section:
         missing = facts.slices - present(facts, column)
         rows.append((name, facts.slices - missing, missing, missing / facts.slices if facts.slices else None))
         if missing:
-            shown.append((name, missing))
+            shown.append((TAG.sub("", name), missing))
     complete = len(rows) - len(shown)
     bars = Bars(tuple(name for name, _ in shown), tuple(n for _, n in shown), "slices without a value")
     return Section(
@@ -72,10 +74,10 @@ def typical_header(facts: Facts) -> Section:
     for column, name in FIELDS.items():
         if column in WITHHELD or column in LABELS or column not in facts.table.column_names:
             continue
-        found = [(values[0], n) for values, n in counts(facts.table, column) if values[0] not in (None, "")]
+        found = commonest(facts, column)
         if found:
-            value, n = found[0]
-            rows.append((name, value, n / facts.slices, len(found)))
+            value, n, different = found
+            rows.append((name, value, n / facts.slices, different))
     return Section(
         "header",
         "A typical header",

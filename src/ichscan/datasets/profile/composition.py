@@ -5,6 +5,7 @@ from collections import Counter
 import numpy as np
 
 from ichscan.datasets.profile.facts import UIDS, Facts, counts, distinct
+from ichscan.datasets.profile.frequency import present
 from ichscan.datasets.profile.section import Bars, Cell, Figure, Grid, Section
 from ichscan.datasets.profile.summary import SUMMARY_COLUMNS, summarise
 from ichscan.datasets.schema import UNKNOWN
@@ -24,7 +25,7 @@ def composition(facts: Facts) -> Section:
         "composition",
         "Composition",
         "Alqaisi & Almashagbeh 2025, section 4.1.1",
-        (f"{facts.slices:,} slices in {len(facts.starts):,} series; {labelled:,} slices are labelled.",),
+        (f"Slices: {facts.slices:,}, in {len(facts.starts):,} series; labelled: {labelled:,}.",),
         (Grid("parts", "Parts of the set", ("part", *ENTITIES, "slices", "labelled slices"), tuple(rows)),),
     )
 
@@ -34,7 +35,7 @@ def hierarchy(facts: Facts) -> Section:
     unique = {name: distinct(facts.table, name) for name in (*UIDS, "instance_uid")}
     tags = ("PatientID (0010,0020)", "StudyInstanceUID (0020,000D)", "SeriesInstanceUID (0020,000E)")
     names = dict(zip((*UIDS, "instance_uid"), (*tags, "SOPInstanceUID (0008,0018)"), strict=True))
-    filled = {name: facts.slices - facts.table[name].null_count for name in unique}
+    filled = {name: present(facts, name) for name in unique}
     rows = tuple((names[n], filled[n], count) for n, count in unique.items())
     studies = _children(facts, ("patient_id",), ("patient_id", "study_uid"))
     series = _children(facts, ("patient_id", "study_uid"), UIDS)
@@ -44,9 +45,9 @@ def hierarchy(facts: Facts) -> Section:
         summarise(facts.lengths.astype(np.float64)).row("slices per series"),
     )
     several = int((series > 1).sum())
-    one = "Every study is one series." if not several else f"{several:,} studies hold several series."
+    one = "Every study is one series." if not several else f"Studies that hold several series: {several:,}."
     repeated = filled["instance_uid"] - unique["instance_uid"]
-    same = f" {repeated:,} slices share their SOPInstanceUID with another." if repeated else ""
+    same = f" Slices that share their SOPInstanceUID with another: {repeated:,}." if repeated else ""
     return Section(
         "hierarchy",
         "Patients, studies and series",

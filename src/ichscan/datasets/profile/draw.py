@@ -14,6 +14,8 @@ INK: Final = "#010203"
 COLORS: Final = ("#4c8edb", "#e69f00", "#2aa876", "#e0643c", "#b07cc6", "#8a94a0")
 """Told apart by people with any colour vision, and on black as on white."""
 WIDTH_IN: Final = 4.8
+LEAST_SPAN: Final = 0.1
+"""An axis of values spans at least this share of their median."""
 STYLE: Final[dict[Any, Any]] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "ichscan",
@@ -104,6 +106,7 @@ def _histogram(axes: Any, chart: Histogram) -> None:
     axes.stairs(chart.counts, chart.edges, fill=True, color=COLORS[0], linewidth=0)
     if chart.logarithmic:
         axes.set_yscale("log")
+        axes.yaxis.set_major_formatter(_with_commas())
     else:
         _thousands(axes.yaxis)
     axes.set(xlabel=chart.axis, ylabel=chart.unit)
@@ -120,6 +123,7 @@ def _box(axes: Any, chart: Box) -> None:
     )  # fmt: skip
     axes.set_yticks([])
     axes.set(xlabel=chart.axis)
+    _widen(axes, chart.median)
 
 
 def _boxen(axes: Any, chart: Boxen) -> None:
@@ -132,6 +136,7 @@ def _boxen(axes: Any, chart: Boxen) -> None:
     axes.plot(chart.outliers, [0] * len(chart.outliers), "o", markersize=3, mfc="none", mec=COLORS[3], linestyle="none")
     axes.set_yticks([])
     axes.set(xlabel=chart.axis, ylim=(-0.55, 0.55))
+    _widen(axes, chart.median)
 
 
 def _matrix(axes: Any, chart: Matrix) -> None:
@@ -164,10 +169,24 @@ def _lines(axes: Any, chart: Lines) -> None:
 
 
 def _thousands(axis: Any) -> None:
-    from matplotlib.ticker import FuncFormatter, MaxNLocator
+    from matplotlib.ticker import MaxNLocator
 
     axis.set_major_locator(MaxNLocator(5, integer=True))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    axis.set_major_formatter(_with_commas())
+
+
+def _with_commas() -> Any:
+    from matplotlib.ticker import FuncFormatter
+
+    return FuncFormatter(lambda value, _: f"{value:,.0f}")
+
+
+def _widen(axes: Any, center: float) -> None:
+    """Lets values that are almost the same look so, instead of filling the axis with the last digit."""
+    low, high = axes.get_xlim()
+    least = LEAST_SPAN * abs(center)
+    if high - low < least:
+        axes.set_xlim((low + high - least) / 2, (low + high + least) / 2)
 
 
 def _short(label: str, most: int = 34) -> str:

@@ -59,7 +59,7 @@ def photometric(facts: Facts) -> Section:
     grid = frequency(facts, "photometric", "Photometric interpretation and samples per pixel", columns, names)
     inverted = sum(n for (value,), n in counts(facts.table, "photometric") if value == "MONOCHROME1")
     notes = [
-        f"{inverted:,} slices are MONOCHROME1: shown inverted, which leaves HU as they are."
+        f"Slices shown inverted (MONOCHROME1), which leaves HU as they are: {inverted:,}."
         if inverted
         else "No slice is shown inverted (MONOCHROME1)."
     ]
@@ -89,7 +89,10 @@ def windowing(facts: Facts) -> Section:
         "windowing",
         "Window metadata",
         "Alqaisi & Almashagbeh 2025, sections 3.2.4.3 and 4.5.4, Figure 19",
-        (f"{present(facts, 'window_center'):,} of {facts.slices:,} slices record a window. The first value counts.",),
+        (
+            f"Slices that record a window: {present(facts, 'window_center'):,} of {facts.slices:,}.",
+            "Where a header lists several windows, the first counts.",
+        ),
         (Grid("window_summary", "Windows", SUMMARY_COLUMNS, summaries), pair),
         figures,
     )
@@ -125,7 +128,7 @@ def _high_bit(facts: Facts) -> tuple[str, ...]:
         return ("No slice records its bit depth: the images were no DICOM files.",)
     wrong = int(((high != stored - 1) & (stored == stored) & (high == high)).sum())
     return (
-        f"{wrong:,} slices have a high bit other than bits stored - 1."
+        f"Slices whose high bit is not bits stored - 1: {wrong:,}."
         if wrong
         else "The high bit is bits stored - 1 wherever both are recorded, as PS3.3 C.7.6.3 wants it.",
     )

@@ -34,7 +34,30 @@ def most_frequent(facts: Facts, key: str, title: str, column: str, most: int = 1
 
 def present(facts: Facts, column: str) -> int:
     """In how many slices a column holds something."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
     if column not in facts.table.column_names:
         return 0
-    missing = sum(n for values, n in counts(facts.table, column) if values[0] in (None, ""))
-    return facts.slices - missing
+    values = facts.table[column]
+    empty = pc.sum(pc.equal(values, "")).as_py() if pa.types.is_string(values.type) else 0
+    return facts.slices - int(values.null_count) - int(empty or 0)
+
+
+def commonest(facts: Facts, column: str) -> tuple[Cell, int, int] | None:
+    """The most frequent value of a column (the least of several), how often it occurs, and how many values there are.
+
+    None when the column holds nothing. Never makes a Python object per value: positions are nearly all different.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    values = facts.table[column].drop_null()
+    if pa.types.is_string(values.type):
+        values = values.filter(pc.not_equal(values, ""))
+    if not len(values):
+        return None
+    found = pc.value_counts(values)
+    different, counted = found.field("values"), found.field("counts")
+    most = pc.max(counted)
+    return pc.min(different.filter(pc.equal(counted, most))).as_py(), int(most.as_py()), len(different)

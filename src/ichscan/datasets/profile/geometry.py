@@ -21,7 +21,7 @@ def dimensions(facts: Facts) -> Section:
     if grid.rows:
         first, n = grid.rows[0], int(grid.rows[0][2] or 0)
         others = facts.slices - n
-        notes = (f"{n:,} slices have {first[0]} x {first[1]} pixels; {others:,} have another size.",)
+        notes = (f"Slices of {first[0]} x {first[1]} pixels: {n:,}; of another size: {others:,}.",)
     source = "Alqaisi & Almashagbeh 2025, sections 3.2.4.1 a and 4.3.1, Table 10"
     sizes = tuple(f"{r} x {c}" if c else str(r) for r, c, _, _ in grid.rows)
     bars = Bars(sizes, tuple(int(row[2] or 0) for row in grid.rows), "slices")
@@ -49,7 +49,7 @@ def pixel_spacing(facts: Facts) -> Section:
     """Pixel Spacing (0028,0030) in mm (section 4.3.3, Figure 14)."""
     row, column = numbers(facts.table, "pixel_row_mm"), numbers(facts.table, "pixel_col_mm")
     uneven = int((np.abs(row - column) > 1e-3 * column).sum())
-    square = "All pixels are square." if not uneven else f"{uneven:,} slices have pixels that are not square."
+    square = "All pixels are square." if not uneven else f"Slices whose pixels are not square: {uneven:,}."
     notes = (square,) if np.isfinite(row).any() else ("No slice records its pixel spacing.",)
     rows = (summarise(row).row("between rows, mm"), summarise(column).row("between columns, mm"))
     return Section(
@@ -74,8 +74,8 @@ def thickness(facts: Facts) -> Section:
         summarise(either).row("recorded, otherwise distance, mm"),
     )
     notes = (
-        f"{beyond:,} slices are thicker than {SHOWN_THICKNESS_MM:g} mm and left out of the figure; "
-        f"{absurd:,} have a thickness of 0 or less.",
+        f"Slices thicker than {SHOWN_THICKNESS_MM:g} mm, left out of the figure: {beyond:,}. "
+        f"Slices with a thickness of 0 or less: {absurd:,}.",
     )
     shown = either[either <= SHOWN_THICKNESS_MM]
     return Section(

@@ -71,8 +71,8 @@ def _irregular(facts: Facts, step: Float64) -> tuple[str, ...]:
     double = np.abs(step) <= SAME_MM
     series = facts.series_of_row
     return (
-        f"{int(gap.sum()):,} gaps (steps of more than {GAP:g} times the series' median) in "
-        f"{len(np.unique(series[gap])):,} series; {int(double.sum()):,} slices at the position of the one before, in "
+        f"Gaps (steps of more than {GAP:g} times the series' median): {int(gap.sum()):,}, in "
+        f"{len(np.unique(series[gap])):,} series. Slices at the position of the one before: {int(double.sum()):,}, in "
         f"{len(np.unique(series[double])):,} series.",
     )
 

@@ -15,7 +15,8 @@ body { font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans
   margin: 0 auto; padding: 1rem 1rem 4rem; max-width: 68rem; }
 h1 { font-size: 1.6rem; margin: .5rem 0; }
 h2 { font-size: 1.25rem; margin: 2.6rem 0 .2rem; padding-top: .8rem; border-top: 1px solid var(--line); }
-h3 { font-size: 1rem; margin: 1.2rem 0 .4rem; }
+h3, summary { font-size: 1rem; font-weight: 600; margin: 1.2rem 0 .4rem; }
+summary { cursor: pointer; }
 p { margin: .4rem 0; max-width: 46rem; }
 .source { opacity: .7; font-size: .85rem; }
 .tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(8.5rem, 1fr)); gap: .6rem; margin: 1rem 0; }
@@ -26,7 +27,7 @@ nav a { display: block; padding: .12rem 0; color: inherit; }
 .scroll { overflow-x: auto; -webkit-overflow-scrolling: touch; }
 table { border-collapse: collapse; font-size: .88rem; }
 th, td { padding: .28rem .7rem; text-align: left; border-bottom: 1px solid var(--line); white-space: nowrap; }
-th { font-weight: 600; background: var(--faint); vertical-align: bottom; }
+th { font-weight: 600; white-space: normal; background: var(--faint); vertical-align: bottom; }
 .number { text-align: right; font-variant-numeric: tabular-nums; }
 .figures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 25rem), 1fr)); gap: 1rem 2rem; }
 figure { margin: .6rem 0; min-width: 0; }
@@ -35,6 +36,9 @@ svg { width: 100%; max-width: 34rem; height: auto; }
 footer { margin-top: 3rem; border-top: 1px solid var(--line); padding-top: .6rem; font-size: .85rem; opacity: .75; }
 @media print { body { max-width: none; } figure, tr { break-inside: avoid; } }
 """
+
+LONG: Final = 30
+"""Tables of more rows are folded until asked for."""
 
 
 def to_html(head: Mapping[str, Any], sections: Sequence[Section]) -> str:
@@ -95,6 +99,8 @@ def _figure(figure: Figure) -> str:
 
 
 def _grid(grid: Grid) -> str:
+    if not grid.rows:
+        return ""
     right = [_numeric(grid, c) for c in range(len(grid.columns))]
     head = "".join(_cell("th", escape(name), number) for name, number in zip(grid.columns, right, strict=True))
     rows = "".join(
@@ -106,7 +112,10 @@ def _grid(grid: Grid) -> str:
         + "</tr>"
         for row in grid.rows
     )
-    return f'<h3>{escape(grid.title)}</h3><div class="scroll"><table><tr>{head}</tr>{rows}</table></div>'
+    table = f'<div class="scroll"><table><tr>{head}</tr>{rows}</table></div>'
+    if len(grid.rows) > LONG:
+        return f"<details><summary>{escape(grid.title)}</summary>{table}</details>"
+    return f"<h3>{escape(grid.title)}</h3>{table}"
 
 
 def _cell(tag: str, text: str, number: bool) -> str:

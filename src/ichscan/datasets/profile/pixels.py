@@ -54,7 +54,7 @@ def pixel_values(read: Callable[[int], Int16], slices: int, sample: int = SAMPLE
     source = "Alqaisi & Almashagbeh 2025, sections 3.2.4.1 d, 4.3.4 and 3.3.5"
     notes = [f"Counted in {len(sums.slices):,} of {slices:,} slices, drawn at random but the same in every run."]
     if sums.unreadable:
-        notes.append(f"{sums.unreadable:,} further slices could not be read; run `ichscan data verify`.")
+        notes.append(f"Further slices that could not be read: {sums.unreadable:,}; run `ichscan data verify`.")
     if not sums.slices:
         return Section("pixels", "Pixel values", source, tuple(notes))
     # Index 0 is now -32768 HU.

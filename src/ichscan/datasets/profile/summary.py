@@ -11,6 +11,8 @@ from ichscan.types import Float64
 
 FENCE: Final = 1.5
 SHOWN_OUTLIERS: Final = 200
+LEAST_SPAN: Final = 0.1
+"""A histogram spans at least this share of its largest value."""
 SUMMARY_COLUMNS: Final = (
     "", "count", "missing", "minimum", "Q1", "median", "Q3", "maximum", "mean", "std", "outliers",
 )  # fmt: skip
@@ -85,7 +87,11 @@ def histogram(values: Float64, axis: str, unit: str, bins: int = 40) -> Histogra
     present = values[np.isfinite(values)]
     if not len(present):
         return None
-    counts, edges = np.histogram(present, bins)
+    low, high = float(present.min()), float(present.max())
+    least = LEAST_SPAN * max(abs(low), abs(high))
+    if high - low < least:  # bins narrower than the noise of the header's decimals say nothing
+        low, high = (low + high - least) / 2, (low + high + least) / 2
+    counts, edges = np.histogram(present, bins, (low, high))
     return Histogram(tuple(edges.tolist()), tuple(counts.tolist()), axis, unit)
 
 
