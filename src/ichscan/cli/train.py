@@ -1,48 +1,111 @@
-"""`ichscan train`: a recipe and a collection in, a model bundle out."""
+"""`ichscan train`: a recipe and a collection in; predictions, figures and a model bundle out."""
 
 import argparse
 import importlib.util
 import sys
 from pathlib import Path
+from typing import Final
 
 from ichscan.errors import MissingExtraError, UsageError
 
-NEEDED = ("torch", "timm", "onnx", "safetensors", "matplotlib")
+NEEDED: Final = ("torch", "timm", "onnx", "safetensors", "matplotlib")
+NEEDED_BY_WORKBENCH: Final = (*NEEDED, "pyarrow", "lightning_fabric", "sklearn")
+STAGES: Final = ("split", "slices", "features", "scans", "ensemble", "outcome", "export")
+"""Those of `ichscan.train.experiment`, which is not imported to parse options."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Adds the options."""
     parser.add_argument("recipe", type=Path, metavar="RECIPE", help="TOML file, e.g. recipes/default.toml")
-    parser.add_argument("--data", type=Path, required=True, metavar="FOLDER", help="PhysioNet CT-ICH 1.0.0 folder")
     parser.add_argument(
-        "--out", type=Path, required=True, metavar="FOLDER", help="run folder; the same command continues a killed run"
+        "--data",
+        type=Path,
+        required=True,
+        metavar="STORE",
+        help="folder that `ichscan data import` made; for the default recipe also the folder of CT-ICH 1.0.0 itself",
     )
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="RUN", help="run folder; the same command continues a killed run"
+    )
+    parser.add_argument(
+        "--stage", choices=STAGES, metavar="STAGE", default="", help=f"stop after a stage: {', '.join(STAGES)}"
+    )
+    add_overrides(parser)
+    parser.add_argument(
+        "--smoke", action="store_true", help="few patients, small images, a small network: proves the path only"
+    )
+
+
+def add_overrides(parser: argparse.ArgumentParser) -> None:
+    """Adds --set."""
     parser.add_argument(
         "--set",
         action="append",
         default=[],
         dest="overrides",
         metavar="KEY=VALUE",
-        help="override a key of the recipe, e.g. slices.epochs=3 (repeatable)",
-    )
-    parser.add_argument(
-        "--smoke", action="store_true", help="12 patients, 2 folds, 1 short epoch: proves the path only"
+        help="override a key of the recipe, e.g. training.epochs=3 (repeatable)",
     )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Trains; 0, or the exit code of the error."""
-    missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+    if not arguments.data.is_dir():
+        raise UsageError(f"--data {arguments.data}: no such folder; expected a store of `ichscan data import`")
+    return _workbench(arguments) if is_workbench(arguments.recipe) else _default(arguments)
+
+
+def is_workbench(recipe: Path) -> bool:
+    """Whether a recipe says `kind = "workbench"`. Raises UsageError when it cannot be read or is of no known kind."""
+    import tomllib
+
+    try:
+        kind = tomllib.loads(recipe.read_text(encoding="utf-8")).get("kind", "default")
+    except OSError as error:
+        raise UsageError(f"{recipe}: cannot read the recipe ({error.strerror})") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{recipe}: not valid TOML: {error}") from error
+    if kind not in ("default", "workbench"):
+        raise UsageError(f'{recipe}: kind: expected "workbench" (or none, for the default recipe), found {kind!r}')
+    return kind == "workbench"
+
+
+def require(names: tuple[str, ...]) -> None:
+    """Raises MissingExtraError when a package is not installed."""
+    missing = [name for name in names if importlib.util.find_spec(name) is None]
     if missing:
         raise MissingExtraError(f"training needs {', '.join(missing)}; pip install 'ichscan[train]'")
-    if not arguments.data.is_dir():
-        raise UsageError(f"--data {arguments.data}: no such folder; expected a labelled collection")
+
+
+def tell(line: str) -> None:
+    """A line of progress."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def _workbench(arguments: argparse.Namespace) -> int:
+    require(NEEDED_BY_WORKBENCH)
+    from ichscan.datasets.store import open_store
+    from ichscan.train.experiment import run_experiment, run_smoke
+    from ichscan.train.workbench_recipe import load_workbench
+
+    recipe = load_workbench(arguments.recipe, arguments.overrides)
+    store = open_store(arguments.data)
+    go = run_smoke if arguments.smoke else run_experiment
+    out = go(recipe, store, arguments.out, arguments.stage, tell)
+    print(f"The run is in {out}: metrics.json, results.csv, predictions, figures")
+    if (out / "bundle" / "spec.json").exists():
+        print(f"Its bundle is for: ichscan predict --model {out / 'bundle'} PATH")
+    return 0
+
+
+def _default(arguments: argparse.Namespace) -> int:
+    require(NEEDED)
+    if arguments.stage:
+        raise UsageError("--stage: the default recipe has no stages to stop after; leave it out")
     from ichscan.train.recipe import load_recipe
     from ichscan.train.run import run as train
 
     recipe = load_recipe(arguments.recipe, arguments.overrides)
-    bundle = train(
-        recipe, arguments.data, arguments.out, arguments.smoke, lambda line: print(line, file=sys.stderr, flush=True)
-    )
+    bundle = train(recipe, arguments.data, arguments.out, arguments.smoke, tell)
     print(f"The bundle is in {bundle}; use it with: ichscan predict --model {bundle} PATH")
     return 0

@@ -47,3 +47,18 @@ def sensitivity_threshold(probabilities: NDArray[np.float64], labels: NDArray[np
         return lowest
     logit = [np.log(p / (1 - p)) for p in np.clip([lowest, float(below.max())], 1e-6, 1 - 1e-6)]
     return float(1 / (1 + np.exp(-np.mean(logit))))
+
+
+def youden_threshold(probabilities: NDArray[np.float64], labels: NDArray[np.uint8]) -> float:
+    """The threshold with the largest sensitivity + specificity - 1 (Youden 1950), half-way to the next lower score.
+
+    Args:
+        probabilities: float64 (n,).
+        labels: uint8 (n,), with positives and negatives.
+    """
+    scores = np.unique(probabilities)
+    positive, negative = np.sort(probabilities[labels == 1]), np.sort(probabilities[labels == 0])
+    missed = np.searchsorted(positive, scores, side="left") / len(positive)
+    left_alone = np.searchsorted(negative, scores, side="left") / len(negative)
+    k = int(np.argmax(left_alone - missed))
+    return float(scores[0] if k == 0 else (scores[k - 1] + scores[k]) / 2)

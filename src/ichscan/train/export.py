@@ -5,7 +5,7 @@ import math
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import onnxruntime
@@ -14,11 +14,11 @@ from torch import Tensor, nn
 
 from ichscan.errors import BundleError
 from ichscan.labels import LABELS
-from ichscan.train.sequence import ScanEnsemble
-from ichscan.train.slice_network import EVIDENCE, SliceNetwork
+from ichscan.train.slice_network import SliceNetwork
 
 PARITY = 1e-4
 OPSET = 17
+_Network = TypeVar("_Network", bound=nn.Module)
 
 
 class SliceEnsemble(nn.Module):
@@ -43,8 +43,13 @@ class SliceEnsemble(nn.Module):
         return features, self.head(features), evidence
 
 
-def with_static_padding(network: SliceNetwork, size: int) -> SliceNetwork:
-    """A copy whose "same" padding is fixed for one input size: plain Pad and Conv nodes instead of shape arithmetic."""
+def with_static_padding(network: _Network, shape: tuple[int, int, int]) -> _Network:
+    """A copy whose "same" padding is fixed for one input size: plain Pad and Conv nodes instead of shape arithmetic.
+
+    Args:
+        network: takes float32 (n, channels, size, size).
+        shape: (channels, size, size).
+    """
     network = copy.deepcopy(network).cpu().eval()
     seen: dict[str, tuple[int, int]] = {}
     convolutions = {n: m for n, m in network.named_modules() if type(m).__name__ == "Conv2dSame"}
@@ -53,9 +58,9 @@ def with_static_padding(network: SliceNetwork, size: int) -> SliceNetwork:
         return lambda _module, inputs: seen.__setitem__(name, tuple(inputs[0].shape[2:]))
 
     hooks = [m.register_forward_pre_hook(note(n)) for n, m in convolutions.items()]
-    channels = network.backbone.conv_stem.in_channels
-    with torch.no_grad():
-        network(torch.zeros(1, channels, size, size))
+    if convolutions:
+        with torch.no_grad():
+            network(torch.zeros(1, *shape))
     for hook in hooks:
         hook.remove()
     for name, conv in convolutions.items():
@@ -80,28 +85,60 @@ def _same(side: int, kernel: int, stride: int) -> tuple[int, int]:
 
 
 def export_slices(members: Sequence[SliceNetwork], size: int, path: Path, example: np.ndarray[Any, Any]) -> float:
-    """Writes slice.onnx. Returns the largest difference to torch on `example` (n, channels, size, size).
+    """Writes slice.onnx of the default model. Returns the largest difference to torch on `example`.
+
+    Args:
+        members: its networks.
+        size: side of the input, pixels.
+        path: the file.
+        example: float32 (n, channels, size, size).
 
     Raises BundleError when it exceeds 1e-4.
     """
-    ensemble = SliceEnsemble([with_static_padding(m, size) for m in members]).eval()
+    shape = (example.shape[1], size, size)
+    ensemble = SliceEnsemble([with_static_padding(m, shape) for m in members])
+    return export_slice_network(ensemble, SliceEnsemble([m.cpu().eval() for m in members]), path, example)
+
+
+def export_slice_network(network: nn.Module, reference: nn.Module, path: Path, example: np.ndarray[Any, Any]) -> float:
+    """Writes slice.onnx: slices -> features, class_maps, evidence. Returns the largest difference to torch.
+
+    Args:
+        network: what is exported; without operations that ONNX has not.
+        reference: what it has to equal.
+        path: the file.
+        example: float32 (n, channels, size, size), what both are compared on.
+
+    Raises BundleError when it exceeds 1e-4.
+    """
     names = ["features", "class_maps", "evidence"]
-    example_input = torch.from_numpy(example[:2])
-    write_onnx(ensemble, example_input, path, ["slices"], names, {name: {0: "n"} for name in ["slices", *names]})
+    first = torch.from_numpy(example[:2])
+    write_onnx(network.eval(), first, path, ["slices"], names, {name: {0: "n"} for name in ["slices", *names]})
     with torch.no_grad():
-        expected = SliceEnsemble([m.cpu().eval() for m in members])(torch.from_numpy(example))
+        expected = reference.eval()(torch.from_numpy(example))
     return _parity(path, {"slices": example}, dict(zip(names, expected, strict=True)))
 
 
-def export_scan(ensemble: ScanEnsemble, path: Path, example: np.ndarray[Any, Any]) -> float:
-    """Writes scan.onnx. Returns the largest difference to torch on `example` (slices, 16)."""
+def export_scan(
+    ensemble: nn.Module, path: Path, example: np.ndarray[Any, Any], reference: nn.Module | None = None
+) -> float:
+    """Writes scan.onnx: evidence -> slice_logits, scan_logits. Returns the largest difference to torch.
+
+    Args:
+        ensemble: what is exported; takes one scan, float32 (slices, evidence).
+        path: the file.
+        example: float32 (slices, evidence), what it is compared on, also shortened to 1, 2 and 3 slices.
+        reference: what it has to equal; None = itself.
+
+    Raises BundleError when it exceeds 1e-4.
+    """
     names = ["slice_logits", "scan_logits"]
     axes = {"evidence": {0: "t"}, "slice_logits": {0: "t"}}
-    write_onnx(ensemble, torch.zeros(5, EVIDENCE), path, ["evidence"], names, axes)
+    write_onnx(ensemble, torch.zeros(5, example.shape[1]), path, ["evidence"], names, axes)
     worst = 0.0
-    for length in (1, 2, 3, len(example)):
+    for length in sorted({min(n, len(example)) for n in (1, 2, 3, len(example))}):
         with torch.no_grad():
-            expected = ensemble(torch.from_numpy(example[:length]))
+            expected = (reference or ensemble)(torch.from_numpy(example[:length]))
         worst = max(worst, _parity(path, {"evidence": example[:length]}, dict(zip(names, expected, strict=True))))
     return worst
 

@@ -23,8 +23,9 @@ class TopMeanHead(nn.Module):
         del states
         absent = ~mask[..., None]
         lowest = logits.masked_fill(absent, math.inf).amin(1, keepdim=True)
-        missing = max(0, self.top - logits.shape[1])
-        filled = torch.cat([torch.where(absent, lowest, logits), lowest.expand(-1, missing, -1)], 1)
+        # repeated whether they are missing or not: what is written as ONNX must not depend on the example's length
+        repeated = lowest.expand(-1, self.top - 1, -1)
+        filled = torch.cat([torch.where(absent, lowest, logits), repeated], 1)
         return filled.topk(self.top, 1).values.mean(1)
 
 

@@ -1,0 +1,116 @@
+"""Figures of one level: per label ranking and decisions with intervals, and over all labels."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ichscan.datasets.schema import UNKNOWN
+from ichscan.errors import UsageError
+from ichscan.evaluate.intervals import bootstrap_by_patient, wilson
+from ichscan.evaluate.metrics import Decisions, auc, decide, exact_match, macro_f1, weighted_log_loss
+from ichscan.evaluate.thresholds import mean_f1_threshold, youden_threshold
+from ichscan.labels import LABELS
+from ichscan.train.experiment.levels import Level
+from ichscan.types import Float64
+
+HALF = 0.5
+
+
+def choose_thresholds(level: Level, rule: str) -> Float64:
+    """One threshold per label, float64 (k,), by [outcome].threshold on validation predictions.
+
+    .5 for a label of which there is no positive or no negative.
+    """
+    found = np.full(len(level.labels), HALF)
+    for c in range(len(level.labels)):
+        known = level.y[:, c] != UNKNOWN
+        p, y = level.p[known, c], level.y[known, c]
+        if len(np.unique(y)) == 2:
+            found[c] = threshold(p, y, level.folds[known], rule)
+    return found
+
+
+def threshold(p: Float64, y: NDArray[np.uint8], folds: NDArray[np.int64], rule: str) -> float:
+    """The threshold of one label; p, y, folds (n,). Raises UsageError for an unknown rule."""
+    if rule == "half":
+        return HALF
+    if rule == "mean_f1_curve":
+        return mean_f1_threshold(p, y, folds)[0]
+    if rule == "youden":
+        return youden_threshold(p, y)
+    raise UsageError(f"[outcome].threshold: expected mean_f1_curve, half or youden, found {rule!r}")
+
+
+def measure(level: Level, thresholds: Float64, draws: int, rule: str = "", match: bool = False) -> dict[str, Any]:
+    """Figures per label, and over all labels.
+
+    Args:
+        level: what is judged.
+        thresholds: float64 (k,).
+        draws: resamples of patients for the intervals of AUC; 0 = none.
+        rule: when thresholds were chosen on these very predictions: figures cross-fitted over the folds come beside.
+        match: exact-match accuracy and macro F1 (P3).
+    """
+    out: dict[str, Any] = {}
+    for c, label in enumerate(level.labels):
+        known = level.y[:, c] != UNKNOWN
+        p, y, folds = level.p[known, c], level.y[known, c], level.folds[known]
+        out[label] = _of_label(p, y, level.patients[known], float(thresholds[c]), draws)
+        if rule and len(np.unique(folds)) > 1:
+            out[label]["cross_fitted"] = counts(decide(_cross_fitted(p, y, folds, rule), y, HALF))
+    complete = level.complete
+    p, y = level.p[complete], level.y[complete]
+    if level.labels == LABELS and len(y):
+        out["weighted_log_loss"] = weighted_log_loss(p, y)
+    if match and len(y):
+        out["exact_match"] = exact_match(p >= thresholds, y)
+        out["macro_f1"] = macro_f1(p >= thresholds, y)
+    areas = [out[label]["auc"] for label in level.labels if out[label]["auc"] is not None]
+    out["mean_auc"] = float(np.mean(areas)) if areas else None
+    return out
+
+
+def _of_label(p: Float64, y: NDArray[np.uint8], patients: NDArray[np.str_], cut: float, draws: int) -> dict[str, Any]:
+    area = auc(p, y)
+    interval = bootstrap_by_patient(auc, p, y, patients, draws) if draws and not np.isnan(area) else (np.nan, np.nan)
+    return {
+        "n": len(y),
+        "positives": int((y == 1).sum()),
+        "auc": _number(area),
+        "auc_95": [_number(v) for v in interval],
+        "threshold": cut,
+        **counts(decide(p, y, cut)),
+    }
+
+
+def _cross_fitted(p: Float64, y: NDArray[np.uint8], folds: NDArray[np.int64], rule: str) -> Float64:
+    """1 where a threshold chosen on the other folds says positive; float64 (n,)."""
+    out = np.zeros(len(p))
+    for fold in np.unique(folds):
+        here, rest = folds == fold, folds != fold
+        cut = threshold(p[rest], y[rest], folds[rest], rule) if len(np.unique(y[rest])) == 2 else HALF
+        out[here] = p[here] >= cut
+    return out
+
+
+def counts(found: Decisions) -> dict[str, Any]:
+    """Confusion matrix and rates of it; null where a rate has no denominator, 95 % Wilson intervals."""
+    return {
+        "tp": found.tp,
+        "fp": found.fp,
+        "tn": found.tn,
+        "fn": found.fn,
+        "sensitivity": _number(found.sensitivity),
+        "sensitivity_95": list(wilson(found.tp, found.tp + found.fn)),
+        "specificity": _number(found.specificity),
+        "specificity_95": list(wilson(found.tn, found.tn + found.fp)),
+        "precision": _number(found.precision),
+        "f1": _number(found.f1),
+        "accuracy": _number(found.accuracy),
+    }
+
+
+def _number(value: float) -> float | None:
+    """JSON knows no NaN."""
+    return None if np.isnan(value) else float(value)
