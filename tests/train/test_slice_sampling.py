@@ -46,6 +46,9 @@ def test_levers_count_and_favour_where_bleeds_are() -> None:
     healthy = found.index[TARGETS[found.index].max(axis=1) == 0]
     assert len(healthy) == round(0.25 * (N - positives)) == len(set(healthy))
     assert len(found.index) == epoch_length(config, TARGETS)
+    for epoch in (20, 10_000):
+        short = Sampling(kind="levers", epoch=epoch)
+        assert len(draw(short, TARGETS, POSITION, 8, 3, 0).index) == epoch_length(short, TARGETS) == min(epoch, N)
     assert found.augment.sum() == round(3.3 * positives)
     assert not found.augment[TARGETS[found.index].max(axis=1) == 0].any()
     even = draw(Sampling(kind="levers", undersample=0.25, by_position=False), TARGETS, POSITION, 8, 3, 0)

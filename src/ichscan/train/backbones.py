@@ -95,10 +95,11 @@ def build(name: str, in_channels: int, weights: str | Path | None = None, size: 
         size: side of the input, pixels; only Swin must know it.
 
     Raises:
-        UsageError: name unknown, or the file's layers do not fit; the message lists them.
+        UsageError: name or size impossible, or the file's layers do not fit; the message lists them.
     """
     one_of("backbone", name, BACKBONES)
     entry = BACKBONES[name]
+    _check_size(name, size or entry.size)
     extra = {"img_size": size} if name == "swin_tiny" and size else {}
     network = timm.create_model(entry.timm, pretrained=False, num_classes=0, in_chans=in_channels, **extra)
     if name == "vgg16":
@@ -106,6 +107,13 @@ def build(name: str, in_channels: int, weights: str | Path | None = None, size: 
     if weights:
         _load(network, name, str(weights))
     return Backbone(network, entry.width)
+
+
+def _check_size(name: str, size: int) -> None:
+    if name == "swin_tiny" and size % 32:
+        raise UsageError(f"[input].size: swin_tiny needs a multiple of 32, found {size}")
+    if name == "inceptionv3" and size < 75:
+        raise UsageError(f"[input].size: inceptionv3 needs at least 75 pixels, found {size}")
 
 
 def _load(network: Any, name: str, weights: str) -> None:

@@ -77,11 +77,12 @@ def draw(
 
 def epoch_length(config: Sampling, targets: NDArray[np.uint8]) -> int:
     """Number of slices that `draw` gives."""
-    if config.epoch or config.kind != "levers":
+    if config.kind != "levers":
         return config.epoch or len(targets)
     positives = int((targets.max(axis=1) == 1).sum()) if len(targets) else 0
     kept = round(config.undersample * (len(targets) - positives))
-    return kept + positives + round(config.bootstrap * positives) + round(config.augmented * positives)
+    drawn = kept + positives + round(config.bootstrap * positives) + round(config.augmented * positives)
+    return min(config.epoch or drawn, drawn)
 
 
 def _walk(n: int, start: int, wanted: int, seed: int) -> NDArray[np.intp]:
