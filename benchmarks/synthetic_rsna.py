@@ -24,7 +24,7 @@ LABELS = ("epidural", "intraparenchymal", "intraventricular", "subarachnoid", "s
 ROOT = "rsna-intracranial-hemorrhage-detection"
 PER_SERIES = 34
 MOST_DISTINCT = 280
-NOISE_HU = 6.0
+NOISE_HU = 2.0
 TEST_SHARE = 0.14
 FIXED = (2107, 0x5761)
 """DOS time and date of every member."""

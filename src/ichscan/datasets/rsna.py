@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING, Any, Final
 
@@ -56,11 +57,8 @@ class Rsna:
         # Workers need to know where, not what: the list of files stays here.
         return {name: getattr(self, name) for name in ("source", "kind", "limit", "per_batch")}
 
-    @cached_property
-    def _listed(self) -> tuple[list[Item], dict[str, Item]]:
-        """The images, and the label files by name."""
-        images: list[Item] = []
-        tables: dict[str, Item] = {}
+    def _files(self) -> Iterator[Item]:
+        """All images and label files, listed anew: nearly a million of them are never held at once."""
         counts = dict.fromkeys(PARTS.values(), 0)
         found = _in_archive(self.source) if self.source.is_file() else _in_folder(self.source)
         for path, where in found:
@@ -69,26 +67,33 @@ class Rsna:
             if part is not None and name.suffix.lower() == ".dcm":
                 counts[part] += 1
                 if self.limit is None or counts[part] <= self.limit:
-                    images.append((part, path, where))
+                    yield part, path, where
             elif name.name in (TRAIN_LABELS, SAMPLE):
-                tables[name.name] = ("", path, where)
-        return images, tables
+                yield "", path, where
+
+    def _images(self) -> Iterator[Item]:
+        return (item for item in self._files() if item[0])
+
+    @cached_property
+    def _tables(self) -> dict[str, Item]:
+        """The label files by name."""
+        return {PurePosixPath(item[1]).name: item for item in self._files() if not item[0]}
 
     def plan(self) -> Plan:
         """Lists the images; raises DataError when there are none, or no labels for those of the training part."""
-        images, tables = self._listed
-        if not images:
+        facts = listing((path, _size(where)) for _, path, where in self._images())
+        count = int(facts["files"])
+        if not count:
             raise DataError(
                 f"{self.source}: expected stage_2_train/ID_<image>.dcm and stage_2_test/ (Kaggle's zip or the folder "
                 "unpacked from it), found no such image"
             )
-        if TRAIN_LABELS not in tables and any(part == "train" for part, _, _ in images):
+        if TRAIN_LABELS not in self._tables and any(part == "train" for part, _, _ in self._images()):
             raise DataError(f"{self.source}: expected {TRAIN_LABELS} beside the images, found none; download it too")
-        facts = {**listing((path, _size(where)) for _, path, where in images)}
-        facts |= {name: self._digest(item) for name, item in tables.items()}
+        facts |= {name: self._digest(item) for name, item in self._tables.items()}
         problems = self._labels.problems if self._labels is not None else ()
-        count = -(-len(images) // self.per_batch)
-        return Plan(_batches(images, self.per_batch), count, len(images), facts, problems)
+        batches = _batches(self._images(), self.per_batch)
+        return Plan(batches, -(-count // self.per_batch), count, facts, problems)
 
     def read(self, batch: Batch) -> Iterator[SliceRead | Problem]:
         """The slices of one batch; the file name is the name that the labels use."""
@@ -102,7 +107,6 @@ class Rsna:
 
     def label(self, table: "pa.Table") -> Labelled:
         """Joins the labels; reports images without and labels without image."""
-        _, tables = self._listed
         problems: list[Problem] = []
         train = np.array([part == "train" for part in table["part"].to_pylist()], bool)
         labels = np.full((len(table), len(LABELS)), UNKNOWN, np.uint8)
@@ -112,13 +116,14 @@ class Rsna:
             names = table["slice_id"].filter(train).filter(~known).to_pylist()
             problems += [Problem("unlabelled_image", n, f"no line in {TRAIN_LABELS}") for n in names]
             problems += self._orphans(listed, table)
-        problems += self._sample(tables, table, ~train)
+        problems += _in_both(table, train)
+        problems += self._sample(table, ~train)
         return Labelled(labels, None, problems)
 
     @cached_property
     def _labels(self) -> LongLabels | None:
         """Read before the images: what is wrong with the file is said before hours of work, not after."""
-        item = self._listed[1].get(TRAIN_LABELS)
+        item = self._tables.get(TRAIN_LABELS)
         if item is None:
             return None
         with closing(self._open(item)) as stream:
@@ -140,14 +145,14 @@ class Rsna:
             for name in _absent(listed.images, table["slice_id"])
         ]
 
-    def _sample(self, tables: dict[str, Item], table: "pa.Table", test: NDArray[np.bool_]) -> list[Problem]:
-        if SAMPLE not in tables:
+    def _sample(self, table: "pa.Table", test: NDArray[np.bool_]) -> list[Problem]:
+        if SAMPLE not in self._tables:
             return (
                 [Problem("no_sample_submission", SAMPLE, "not there: the test images cannot be checked")]
                 if test.any()
                 else []
             )
-        with closing(self._open(tables[SAMPLE])) as stream:
+        with closing(self._open(self._tables[SAMPLE])) as stream:
             wanted = read_ids(stream, SAMPLE)
         present = table["slice_id"].filter(test)
         problems = [Problem("extra_test_image", name, f"not in {SAMPLE}") for name in _absent(present, wanted)]
@@ -157,6 +162,13 @@ class Rsna:
                 for name in _absent(wanted, present)
             ]
         return problems
+
+
+def _in_both(table: "pa.Table", train: NDArray[np.bool_]) -> list[Problem]:
+    """Patients with images in the training and in the test part: the test part is then no test."""
+    patients = table["patient_id"]
+    both = set(patients.filter(train).unique().to_pylist()) & set(patients.filter(~train).unique().to_pylist())
+    return [Problem("patient_in_both_parts", name, "has training and test images") for name in sorted(both)]
 
 
 def _absent(names: Any, among: Any) -> list[str]:
@@ -190,9 +202,8 @@ def _source(source: Path, path: str, where: Entry | int) -> Source:
     return FileSource(source / path, where) if isinstance(where, int) else EntrySource(source, where)
 
 
-def _batches(images: list[Item], size: int) -> Iterator[Batch]:
-    for start in range(0, len(images), size):
-        items = tuple(images[start : start + size])
+def _batches(images: Iterator[Item], size: int) -> Iterator[Batch]:
+    while items := tuple(islice(images, size)):
         yield Batch(items, len(items))
 
 

@@ -30,7 +30,7 @@ class LabelledScan:
         hu: int16 (slices, rows, cols), HU, inferior to superior.
         positions_mm: float64 (slices,), ascending.
         slice_numbers: the source's own numbers, for people to find a slice.
-        labels: uint8 (slices, 6) in the order of `ichscan.labels.LABELS`.
+        labels: uint8 (slices, 6) in the order of `ichscan.labels.LABELS`; 255 = not known (only from a store).
         boxes: lesion boxes, where the collection has them.
     """
 

@@ -100,7 +100,7 @@ class SliceStore:
         return [names[i] for i in packs.indices.to_numpy()], np.stack(numbers, axis=1)
 
     def hu(self, row: int, *, verify: bool = False) -> Int16:
-        """One slice, int16 (rows, cols) in HU, exactly as imported.
+        """One slice, int16 (rows, cols) in HU, exactly as imported; read-only.
 
         Args:
             row: of the table.
