@@ -22,6 +22,7 @@ COMMANDS: Final[Mapping[str, Command]] = MappingProxyType(
         "demo": Command("ichscan.cli.demo", "analyse the bundled example scans"),
         "predict": Command("ichscan.cli.predict", "analyse head CT scans"),
         "train": Command("ichscan.cli.train", "train and cross-validate a model by a recipe"),
+        "tune": Command("ichscan.cli.tune", "try values of a recipe's keys, each a whole training"),
         "submit": Command("ichscan.cli.submit", "write predictions as an RSNA 2019 submission"),
         "data": Command("ichscan.cli.data", "import, verify, explore or split a labelled collection"),
         "models": Command("ichscan.cli.models", "list, show or verify model bundles"),

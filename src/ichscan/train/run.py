@@ -11,7 +11,7 @@ import os
 import platform
 import time
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,12 @@ import numpy as np
 import torch
 
 import ichscan
+from ichscan.datasets.assemble import MANIFEST
 from ichscan.datasets.ctich import read_ctich
 from ichscan.datasets.folds import patient_folds
 from ichscan.datasets.scan import LabelledScan
+from ichscan.datasets.schema import UNKNOWN
+from ichscan.datasets.store import open_store
 from ichscan.errors import DataError, NotAnalysableError, UsageError
 from ichscan.labels import TYPES
 from ichscan.simulate import simulate
@@ -40,11 +43,11 @@ SMOKE_PATIENTS = 12
 
 
 def run(recipe: Recipe, data: Path, out: Path, smoke: bool = False, progress: Progress = lambda _: None) -> Path:
-    """Trains by `recipe` on the CT-ICH 1.0.0 folder `data`, or continues. Returns the bundle's folder.
+    """Trains by `recipe` on a store or the CT-ICH 1.0.0 folder, or continues. Returns the bundle's folder.
 
     Args:
         recipe: what to do.
-        data: the collection.
+        data: the collection: a store (`ichscan data import`), or the folder of CT-ICH 1.0.0.
         out: the run folder.
         smoke: 12 patients, 2 folds, 1 short epoch: proves the path, not the model.
         progress: receives one line per step.
@@ -55,7 +58,7 @@ def run(recipe: Recipe, data: Path, out: Path, smoke: bool = False, progress: Pr
         recipe = _smoke(recipe)
     out.mkdir(parents=True, exist_ok=True)
     torch.use_deterministic_algorithms(True, warn_only=True)
-    scans = _scans(data, smoke)
+    scans = _scans(data, smoke, progress)
     _manifest(out / "manifest.json", recipe, scans)
     examples = _examples(recipe, scans, out, progress)
     simulated = _simulated(recipe, scans, out, progress) if recipe.simulate.per_kind else []
@@ -85,18 +88,37 @@ def _smoke(recipe: Recipe) -> Recipe:
     )
 
 
-def _scans(data: Path, smoke: bool) -> list[LabelledScan]:
+def _scans(data: Path, smoke: bool, progress: Progress) -> list[LabelledScan]:
+    source = _of_store(data, progress) if (data / MANIFEST).exists() else read_ctich(data)
     if not smoke:
-        return list(read_ctich(data))
+        return list(source)
     bleeding: list[LabelledScan] = []
     healthy: list[LabelledScan] = []
-    for scan in read_ctich(data):
+    for scan in source:
         group = bleeding if scan.labels.any() else healthy
         if len(group) < SMOKE_PATIENTS // 2:
             group.append(scan)
         if len(bleeding) == len(healthy) == SMOKE_PATIENTS // 2:
             break
     return bleeding + healthy
+
+
+def _of_store(data: Path, progress: Progress) -> Iterator[LabelledScan]:
+    """The first scan of each patient in a store whose slices are all labelled; says how many others there are."""
+    store = open_store(data)
+    seen: set[str] = set()
+    left_out = {"unlabelled": 0, "further scans of a patient": 0}
+    for series in store.series():
+        if (store.labels[series.rows] == UNKNOWN).any():
+            left_out["unlabelled"] += 1
+        elif series.patient in seen:
+            left_out["further scans of a patient"] += 1
+        else:
+            seen.add(series.patient)
+            yield store.scan(series)
+    told = [f"{count} {why}" for why, count in left_out.items() if count]
+    if told:
+        progress(f"{data}: scans left out: {', '.join(told)}")
 
 
 def _manifest(path: Path, recipe: Recipe, scans: Sequence[LabelledScan]) -> None:

@@ -83,8 +83,8 @@ def run_smoke(
 
     Args and Raises: see `run_experiment`; a split that the store does not have is made for this run.
     """
-    small, changes = smoke_recipe(recipe)
     parts, told = smoke_parts(store, recipe)
+    small, changes = smoke_recipe(recipe, parts)
     progress("smoke: proves the path, not the model; changed: " + "; ".join((told, *changes)))
     return _run(small, store, parts, out, until, progress, {"smoke": True})
 

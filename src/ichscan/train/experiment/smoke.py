@@ -9,6 +9,7 @@ import numpy as np
 from ichscan.datasets.splits import PAPERS, load_split, make_split
 from ichscan.datasets.store import SliceStore
 from ichscan.errors import DataError
+from ichscan.train.slice_folds import plan_folds
 from ichscan.train.workbench_recipe import WorkbenchRecipe
 
 BACKBONE: Final = "mobilenetv2"
@@ -21,8 +22,8 @@ COUNT: Final = 16
 FOLDS: Final = 2
 
 
-def smoke_recipe(recipe: WorkbenchRecipe) -> tuple[WorkbenchRecipe, list[str]]:
-    """The recipe in small, and what was changed, one sentence each.
+def smoke_recipe(recipe: WorkbenchRecipe, parts: Mapping[str, tuple[str, ...]]) -> tuple[WorkbenchRecipe, list[str]]:
+    """The recipe in small for these parts of a split, and what was changed, one sentence each.
 
     Loss, head, labels, sampling, augmentation, selection, kind of scan model and rules stay.
     """
@@ -34,7 +35,7 @@ def smoke_recipe(recipe: WorkbenchRecipe) -> tuple[WorkbenchRecipe, list[str]]:
     scans = dataclasses.replace(own, epochs=min(own.epochs, 2), seeds=own.seeds[:1])
     small = dataclasses.replace(
         recipe,
-        data=dataclasses.replace(recipe.data, folds=recipe.data.folds[:FOLDS]),
+        data=dataclasses.replace(recipe.data, folds=_first_folds(recipe, parts)),
         input=dataclasses.replace(recipe.input, size=SIZE),
         network=dataclasses.replace(recipe.network, backbone=BACKBONE, weights=""),
         sampling=dataclasses.replace(recipe.sampling, epoch=SLICES),
@@ -46,6 +47,11 @@ def smoke_recipe(recipe: WorkbenchRecipe) -> tuple[WorkbenchRecipe, list[str]]:
     )
     before, after = _flat(dataclasses.asdict(recipe)), _flat(dataclasses.asdict(small))
     return small, [f"{key}: {before[key]} -> {after[key]}" for key in before if before[key] != after[key]]
+
+
+def _first_folds(recipe: WorkbenchRecipe, parts: Mapping[str, tuple[str, ...]]) -> tuple[int, ...]:
+    numbers = [fold.number for fold in plan_folds(parts, recipe.data)]
+    return tuple(numbers[:FOLDS]) if len(numbers) > FOLDS else recipe.data.folds
 
 
 def smoke_parts(store: SliceStore, recipe: WorkbenchRecipe) -> tuple[dict[str, tuple[str, ...]], str]:
