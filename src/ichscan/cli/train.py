@@ -67,7 +67,7 @@ def is_workbench(recipe: Path) -> bool:
         raise UsageError(f"{recipe}: not valid TOML: {error}") from error
     if kind not in ("default", "workbench"):
         raise UsageError(f'{recipe}: kind: expected "workbench" (or none, for the default recipe), found {kind!r}')
-    return kind == "workbench"
+    return bool(kind == "workbench")
 
 
 def require(names: tuple[str, ...]) -> None:
