@@ -17,15 +17,15 @@ TARGETS[:3, 1] = 0
 
 def test_an_epoch_is_every_slice_once_and_the_same_for_the_same_seed() -> None:
     one = draw(Sampling(), TARGETS, POSITION, 8, seed=1, epoch=0)
-    assert sorted(one.index) == list(range(N))
+    assert sorted(one.chosen) == list(range(N))
     assert one.augment.all()
-    assert np.array_equal(one.index, draw(Sampling(), TARGETS, POSITION, 8, 1, 0).index)
-    assert not np.array_equal(one.index, draw(Sampling(), TARGETS, POSITION, 8, 1, 1).index)
+    assert np.array_equal(one.chosen, draw(Sampling(), TARGETS, POSITION, 8, 1, 0).chosen)
+    assert not np.array_equal(one.chosen, draw(Sampling(), TARGETS, POSITION, 8, 1, 1).chosen)
 
 
 def test_short_epochs_walk_through_all_slices_before_any_comes_again() -> None:
     config = Sampling(epoch=70)
-    seen = np.concatenate([draw(config, TARGETS, POSITION, 8, 1, e).index for e in range(20)])
+    seen = np.concatenate([draw(config, TARGETS, POSITION, 8, 1, e).chosen for e in range(20)])
     assert epoch_length(config, TARGETS) == 70
     for start in range(0, 1400, N):
         assert len(set(seen[start : start + N])) == N
@@ -43,16 +43,16 @@ def test_levers_count_and_favour_where_bleeds_are() -> None:
     positives = int(TARGETS.max(axis=1).sum())
     config = Sampling(kind="levers", undersample=0.25, bootstrap=0.5, augmented=3.3)
     found = draw(config, TARGETS, POSITION, 8, 3, 0)
-    healthy = found.index[TARGETS[found.index].max(axis=1) == 0]
+    healthy = found.chosen[TARGETS[found.chosen].max(axis=1) == 0]
     assert len(healthy) == round(0.25 * (N - positives)) == len(set(healthy))
-    assert len(found.index) == epoch_length(config, TARGETS)
+    assert len(found.chosen) == epoch_length(config, TARGETS)
     for epoch in (20, 10_000):
         short = Sampling(kind="levers", epoch=epoch)
-        assert len(draw(short, TARGETS, POSITION, 8, 3, 0).index) == epoch_length(short, TARGETS) == min(epoch, N)
+        assert len(draw(short, TARGETS, POSITION, 8, 3, 0).chosen) == epoch_length(short, TARGETS) == min(epoch, N)
     assert found.augment.sum() == round(3.3 * positives)
-    assert not found.augment[TARGETS[found.index].max(axis=1) == 0].any()
+    assert not found.augment[TARGETS[found.chosen].max(axis=1) == 0].any()
     even = draw(Sampling(kind="levers", undersample=0.25, by_position=False), TARGETS, POSITION, 8, 3, 0)
-    near = [np.mean(np.abs(POSITION[d.index[TARGETS[d.index].max(axis=1) == 0]] - 0.6)) for d in (found, even)]
+    near = [np.mean(np.abs(POSITION[d.chosen[TARGETS[d.chosen].max(axis=1) == 0]] - 0.6)) for d in (found, even)]
     assert near[0] < near[1]
 
 
@@ -64,7 +64,7 @@ def test_levers_without_bleeds_say_so() -> None:
 def test_balanced_batches_hold_as_many_of_each_class() -> None:
     found = draw(Sampling(kind="balanced", healthy=True, epoch=90), TARGETS, POSITION, 9, 0, 0)
     for start in range(0, 90, 9):
-        batch = TARGETS[found.index[start : start + 9]]
+        batch = TARGETS[found.chosen[start : start + 9]]
         assert [batch[:, 0].sum(), batch[:, 1].sum(), (batch.max(axis=1) == 0).sum()] == [3, 3, 3]
     with pytest.raises(DataError, match="no slice for class 1"):
         draw(Sampling(kind="balanced"), TARGETS[:3], POSITION[:3], 9, 0, 0)

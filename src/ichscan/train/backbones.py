@@ -100,7 +100,7 @@ def build(name: str, in_channels: int, weights: str | Path | None = None, size: 
     one_of("backbone", name, BACKBONES)
     entry = BACKBONES[name]
     _check_size(name, size or entry.size)
-    extra = {"img_size": size} if name == "swin_tiny" and size else {}
+    extra: dict[str, Any] = {"img_size": size} if name == "swin_tiny" and size else {}
     network = timm.create_model(entry.timm, pretrained=False, num_classes=0, in_chans=in_channels, **extra)
     if name == "vgg16":
         network.pre_logits = nn.Identity()  # its two dense layers of 4096 see 7x7 cells only

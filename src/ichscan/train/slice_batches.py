@@ -93,8 +93,10 @@ class TrainingBatches:
     def __call__(self, epoch: int, first: int, share: Share) -> Iterator[Batch]:
         size = self.recipe.training.batch
         drawn = draw(self.recipe.sampling, self.slices.targets, self.slices.position, size, self.seed, epoch)
-        jobs = self._jobs(len(drawn.index), first, share)
-        return ahead(lambda job: self._load(epoch, job, drawn.index, drawn.augment), jobs, self.recipe.training.workers)
+        jobs = self._jobs(len(drawn.chosen), first, share)
+        return ahead(
+            lambda job: self._load(epoch, job, drawn.chosen, drawn.augment), jobs, self.recipe.training.workers
+        )
 
     def _jobs(self, count: int, first: int, share: Share) -> Iterator["_Job"]:
         size = self.recipe.training.batch

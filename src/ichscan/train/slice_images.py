@@ -82,4 +82,5 @@ class SliceImages:
 def grey_tables(spec: InputSpec) -> Float32:
     """The network's value of every grey level, from the function that serves: float32 (channels, 256)."""
     levels = np.arange(256, dtype=np.uint8).reshape(1, 1, 16, 16)
-    return normalise(np.repeat(levels, len(spec.channels), axis=1), spec)[0].reshape(len(spec.channels), 256)
+    values: Float32 = normalise(np.repeat(levels, len(spec.channels), axis=1), spec)[0]
+    return values.reshape(len(spec.channels), 256)

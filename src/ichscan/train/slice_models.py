@@ -13,7 +13,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import torch
@@ -244,8 +244,10 @@ class _Validation:
             own = predict_logits(network, self.stage.images, mine, size, self.stage.tables, training.workers)
         if world == 1:
             return own
-        parts = cast(Tensor, fabric.all_gather(own.to(fabric.device))).cpu()  # (world, each, k)
-        return parts.transpose(0, 1).reshape(world * each, -1)[: len(rows)]
+        sent = own.to(fabric.device)
+        parts = [torch.empty_like(sent) for _ in range(world)]
+        torch.distributed.all_gather(parts, sent)
+        return torch.stack(parts, dim=1).reshape(world * each, -1)[: len(rows)].cpu()
 
 
 def identity(recipe: WorkbenchRecipe, data: str, fold: Fold, seed: int) -> dict[str, str]:

@@ -23,11 +23,11 @@ class Draw(NamedTuple):
     """An epoch.
 
     Attributes:
-        index: intp (m,), which of the given slices.
+        chosen: intp (m,), which of the given slices.
         augment: bool (m,), whether it is augmented.
     """
 
-    index: NDArray[np.intp]
+    chosen: NDArray[np.intp]
     augment: NDArray[np.bool_]
 
 
