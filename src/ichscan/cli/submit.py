@@ -12,7 +12,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "predictions",
         type=Path,
         metavar="PREDICTIONS",
-        help="Parquet table with slice_id and a probability column per label",
+        help="Parquet table with slice_id and a probability column per label, or the run folder of `ichscan train`",
     )
     parser.add_argument(
         "--sample", type=Path, required=True, metavar="CSV", help="the challenge's sample submission of the same stage"
@@ -27,7 +27,8 @@ def run(arguments: argparse.Namespace) -> int:
     from ichscan.report.write import write_atomically
 
     sample = read_submission(arguments.sample)
-    slice_ids, probabilities = read_predictions(arguments.predictions)
+    path = arguments.predictions
+    slice_ids, probabilities = read_predictions(path / "predictions" / "test.parquet" if path.is_dir() else path)
     submission = build_submission(slice_ids, probabilities, sample.ids)
     write_atomically(arguments.out, submission_csv(submission).encode("utf-8"))
     print(printable(f"{arguments.out}: {len(submission.ids):,} rows for {len(slice_ids):,} slices"))

@@ -1,6 +1,7 @@
 """`ichscan tune`: a recipe, a collection and a grid of values in; the table of what came out of each."""
 
 import argparse
+import os
 from pathlib import Path
 
 from ichscan.cli.train import NEEDED_BY_WORKBENCH, add_overrides, require, tell
@@ -47,6 +48,8 @@ def run(arguments: argparse.Namespace) -> int:
     require(NEEDED_BY_WORKBENCH)
     if arguments.trials < 0:
         raise UsageError(f"--trials: expected 1 or more, found {arguments.trials}")
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise UsageError("tune runs as one process; with several GPUs set training.devices instead of using torchrun")
     from ichscan.datasets.store import open_store
     from ichscan.train.tune import Tuning, tune
     from ichscan.train.tune_grid import read_grid

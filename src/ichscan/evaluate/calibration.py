@@ -33,8 +33,10 @@ def fit_platt(logits: NDArray[np.float64], labels: NDArray[np.uint8], steps: int
 
 
 def calibrated(logits: NDArray[np.float64], scale: float, offset: float) -> NDArray[np.float64]:
-    """sigmoid(scale * logit + offset)."""
-    return np.asarray(1 / (1 + np.exp(-(scale * logits + offset))), np.float64)
+    """sigmoid(scale * logit + offset), written so that it cannot overflow."""
+    x = scale * logits + offset
+    small = np.exp(-np.abs(x))
+    return np.asarray(np.where(x >= 0, 1 / (1 + small), small / (1 + small)), np.float64)
 
 
 def expected_calibration_error(probabilities: NDArray[np.float64], labels: NDArray[np.uint8], bins: int = 10) -> float:

@@ -129,11 +129,11 @@ class ScanMembers(nn.Module):
 
     def _mean(self, logits: Tensor) -> Tensor:
         """Log-odds of the mean over members, of logits (members, ...); never through probabilities, which round off."""
+        bound = math.log((1 - self.clip) / self.clip)
         if self.of == "logit":
-            mean = logits.mean(0)
+            mean = logits.clamp(-bound, bound).mean(0)
         else:
             mean = torch.logsumexp(F.logsigmoid(logits), 0) - torch.logsumexp(F.logsigmoid(-logits), 0)
-        bound = math.log((1 - self.clip) / self.clip)
         return mean.clamp(-bound, bound)
 
 
@@ -149,11 +149,35 @@ class _Whole(nn.Module):
         return states
 
 
+class _WholeAttention(nn.Module):
+    """Self-attention over one scan, batch first: torch's own would write down the number of slices of the example."""
+
+    batch_first = True
+
+    def __init__(self, attention: nn.MultiheadAttention) -> None:
+        super().__init__()
+        self.heads, self.width = attention.num_heads, attention.head_dim
+        self.weight, self.bias = attention.in_proj_weight, attention.in_proj_bias
+        self.out_proj = attention.out_proj
+
+    def forward(self, x: Tensor, *_: Tensor, **__: object) -> tuple[Tensor, None]:
+        parts = F.linear(x, self.weight, self.bias).chunk(3, 2)
+        q, k, v = (part.reshape(1, -1, self.heads, self.width).transpose(1, 2) for part in parts)
+        weights = torch.softmax(q @ k.transpose(2, 3) / math.sqrt(self.width), 3)
+        joined = (weights @ v).transpose(1, 2).reshape(1, -1, self.heads * self.width)
+        return self.out_proj(joined), None
+
+
 def without_packing(network: ScanMembers) -> ScanMembers:
-    """A copy that treats one scan without padding: the same numbers."""
+    """A copy that treats one scan without padding, in operations that ONNX has: the same numbers."""
     network = copy.deepcopy(network)
     for name, module in list(network.named_modules()):
+        plain: nn.Module | None = None
         if isinstance(module, PackedRecurrent):
+            plain = _Whole(module)
+        elif isinstance(module, nn.MultiheadAttention):
+            plain = _WholeAttention(module)
+        if plain is not None:
             parent, _, child = name.rpartition(".")
-            setattr(network.get_submodule(parent), child, _Whole(module))
+            setattr(network.get_submodule(parent), child, plain)
     return network

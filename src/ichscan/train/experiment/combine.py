@@ -24,17 +24,17 @@ def combine(members: Sequence[Probabilities], of: str = "probability", clip: flo
     found = bag(members)
     values = found.values
     if of == "logit" and len(members) > 1:
-        values = _mean_of_logits(found, members)
+        values = _mean_of_logits(found, members, max(clip, CLIP))
     return Probabilities(found.ids, np.clip(values, max(clip, CLIP), 1 - max(clip, CLIP)), found.source)
 
 
-def _mean_of_logits(first: Probabilities, members: Sequence[Probabilities]) -> Float64:
+def _mean_of_logits(first: Probabilities, members: Sequence[Probabilities], clip: float) -> Float64:
     order = np.argsort(first.ids)
     total = np.zeros_like(first.values)
     for member in members:
         own = np.argsort(member.ids)
         if not np.array_equal(member.ids[own], first.ids[order]):
             raise DataError(f"ensemble: {member.source} does not predict the same slices as the others")
-        p = np.clip(member.values[own], CLIP, 1 - CLIP)
+        p = np.clip(member.values[own], clip, 1 - clip)
         total[order] += np.log(p / (1 - p))
     return np.asarray(1 / (1 + np.exp(-total / len(members))), np.float64)

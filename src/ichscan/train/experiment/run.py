@@ -9,6 +9,8 @@ RUN/
   bundle/, bundle.json         for `ichscan predict`, or why there is none
 """
 
+import hashlib
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -73,7 +75,7 @@ def run_experiment(
     """
     split = load_split(store, recipe.data.split)
     check_leakage(split, store)
-    return _run(recipe, store, split.parts, out, until, progress, {})
+    return _run(recipe, store, split.parts, out, until, progress, smoke=False)
 
 
 def run_smoke(
@@ -86,7 +88,7 @@ def run_smoke(
     parts, told = smoke_parts(store, recipe)
     small, changes = smoke_recipe(recipe, parts)
     progress("smoke: proves the path, not the model; changed: " + "; ".join((told, *changes)))
-    return _run(small, store, parts, out, until, progress, {"smoke": True})
+    return _run(small, store, parts, out, until, progress, smoke=True)
 
 
 def _run(
@@ -96,14 +98,14 @@ def _run(
     out: Path,
     until: str,
     progress: Progress,
-    notes: Mapping[str, Any],
+    smoke: bool,
 ) -> Path:
     if until and until not in STAGES:
         raise UsageError(f"--stage {until}: expected one of {', '.join(STAGES)}")
     fabric = start(recipe.training)
     shown = progress if fabric.is_global_zero else _silent
     if fabric.is_global_zero:
-        claim(out, recipe, store, fabric, {"split": {k: sorted(v) for k, v in parts.items()}, **notes})
+        claim(out, recipe, store, fabric, {"split": _facts_of(parts), "smoke": smoke})
     fabric.barrier()
     experiment = Experiment(recipe, store, parts, out, fabric, shown)
     for stage in STAGES:
@@ -117,6 +119,13 @@ def _run(
             break
     fabric.barrier()
     return out
+
+
+def _facts_of(parts: Mapping[str, tuple[str, ...]]) -> dict[str, Any]:
+    """What must not change of a split: the number of patients in each part, and a digest of who they are."""
+    text = json.dumps({name: sorted(patients) for name, patients in sorted(parts.items())})
+    counts = {name: len(patients) for name, patients in parts.items()}
+    return {"patients": counts, "sha256": hashlib.sha256(text.encode()).hexdigest()}
 
 
 def _silent(_: str) -> None:
