@@ -1,6 +1,7 @@
 """`ichscan data` from end to end, in this process."""
 
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -66,3 +67,33 @@ def test_the_bar_shows_nothing_without_a_terminal(capsys: pytest.CaptureFixture[
         bar.update(1, 2, 0)
     assert capsys.readouterr() == ("", "")
     assert clock(3725.4) == "1:02:05"
+
+
+def test_the_bar_counts_only_what_this_run_did(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    now = iter([100.0, 102.0])
+    monkeypatch.setattr("ichscan.cli.rate.monotonic", lambda: next(now))
+    bar = RateBar("slices")
+    monkeypatch.setattr("ichscan.cli.rate._bar", _Quiet)
+    with bar:
+        bar.update(60, 100, 40)
+    assert _Quiet.said["rate"] == "10/s, 0:00:04 left"
+    assert (_Quiet.said["completed"], _Quiet.said["total"]) == (60, 100)
+
+
+class _Quiet:
+    """Stands for rich's bar, which has clocks and threads of its own."""
+
+    said: ClassVar[dict[str, object]] = {}
+
+    def add_task(self, description: str, **_: object) -> int:
+        return 0
+
+    def start(self) -> None:
+        pass
+
+    def stop(self) -> None:
+        pass
+
+    def update(self, task: int, **said: object) -> None:
+        self.said.update(said)

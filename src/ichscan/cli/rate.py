@@ -1,7 +1,7 @@
 """A progress bar with rate and time left on stderr, only on a terminal."""
 
 import sys
-import time
+from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,7 @@ class RateBar:
         self._task: TaskID | None = None
 
     def __enter__(self) -> "RateBar":
-        self._started = time.monotonic()
+        self._started = monotonic()
         if sys.stderr.isatty():
             self._bar = _bar()
             self._task = self._bar.add_task(f"{self._what}: listing", total=None, rate="")
@@ -42,7 +42,7 @@ class RateBar:
         """
         if self._bar is None or self._task is None:
             return
-        rate = (done - before) / max(time.monotonic() - self._started, 1e-3)
+        rate = (done - before) / max(monotonic() - self._started, 1e-3)
         left = (total - done) / rate if rate > 0 else None
         shown = f"{rate:,.0f}/s" + (f", {clock(left)} left" if left is not None else "")
         self._bar.update(self._task, description=self._what, completed=done, total=total, rate=shown)
