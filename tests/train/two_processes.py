@@ -25,7 +25,7 @@ RECIPE = WorkbenchRecipe(
     input=InputSpec((Channel(40, 80),), "slice", 32, (0.3,), (0.3,)),
     augment=Augment(flip=0.5, affine=0.5, rotate=15, brightness=0.5, brightness_limit=0.1),
     network=Network("mobilenetv2", batch_norm="frozen"),
-    training=Training(epochs=2, batch=5, learning_rate=0.05, optimiser="sgd", accelerator="cpu", accumulate=2),
+    training=Training(epochs=2, batch=5, learning_rate=0.001, optimiser="sgd", accelerator="cpu", accumulate=2),
 )
 
 
