@@ -3,7 +3,7 @@
 RUN/
   metrics.json   everything; `thresholds`, then part -> level -> label -> figure
   results.csv    the same as a table
-  figures/       ROC, F1 over threshold (P1 figure 4), confusion matrices (P1 figures 5 and 8)
+  figures/       ROC, F1 over threshold (P1 figure 4), confusion matrices (P1 figures 5 and 8), see also `looks`
 """
 
 from pathlib import Path
@@ -15,6 +15,7 @@ from ichscan.errors import DataError
 from ichscan.evaluate.thresholds import mean_f1_threshold
 from ichscan.train.experiment.drawings import draw_outcome
 from ichscan.train.experiment.levels import Level, judged, scan_level_by_head, scan_level_by_slices, slice_level
+from ichscan.train.experiment.looks import draw_looks
 from ichscan.train.experiment.manifest import write_json
 from ichscan.train.experiment.measures import choose_thresholds, measure
 from ichscan.train.experiment.prediction_table import SCAN, SLICE, read_predictions
@@ -71,6 +72,9 @@ def measure_outcome(experiment: Experiment) -> None:
             )
     write_results(experiment.folder / "results.csv", report)
     draw_outcome(experiment.folder / "figures", validation, tested.get("test", {}), cuts)
+    looked = tested.get("test", {}).get("slices")
+    if looked is not None or "slices" in validation:
+        draw_looks(experiment, validation["slices"] if looked is None else looked, test=looked is not None)
     write_json(experiment.folder / STAGES["outcome"], report)
     experiment.progress(summary(report))
 
