@@ -65,7 +65,8 @@ def fit_member(experiment: Experiment, member: Member) -> Fitted:
     if not len(training):
         raise DataError(f"{member.name}: no scan of a training patient; make the split again")
     selector = fit_selector(recipe.select, scans.features, rows=training.rows, weight=_weight(experiment, member))
-    selector.save(place / "selector.npz")
+    if experiment.fabric.is_global_zero:
+        selector.save(place / "selector.npz")
     if recipe.select.method != "all":  # which would copy what is memory-mapped
         scans = dataclasses.replace(scans, features=selector.transform(scans.features, scans.logits))
     held_out = scans.of_patients(member.held_out)
