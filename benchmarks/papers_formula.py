@@ -32,8 +32,7 @@ def papers_input(
         if spec.interpolation == "smooth":
             kernel = 2 * round(side / spec.size / 2) + 1
             image = cv2.GaussianBlur(image, (kernel, kernel), 0)
-        how = cv2.INTER_AREA if spec.interpolation == "area" else cv2.INTER_LINEAR
-        image = cv2.resize(image, (spec.size, spec.size), interpolation=how)
+        image = cv2.resize(image, (spec.size, spec.size), interpolation=cv2.INTER_LINEAR)
         image = image.reshape(spec.size, spec.size, -1)
         scaled = (image.astype(np.float64) / 255 - np.array(spec.mean)) / np.array(spec.std)
         images.append(scaled.transpose(2, 0, 1).astype(np.float32))

@@ -6,7 +6,7 @@ import pytest
 from ichscan.evaluate.calibration import calibrated, expected_calibration_error, fit_platt
 from ichscan.evaluate.intervals import bootstrap_by_patient, wilson
 from ichscan.evaluate.metrics import auc, decide, exact_match, macro_f1, weighted_log_loss
-from ichscan.evaluate.thresholds import mean_f1_threshold, sensitivity_threshold
+from ichscan.evaluate.thresholds import mean_f1_threshold, sensitivity_threshold, specificity_threshold
 
 
 def test_auc_equals_scikit_learn_with_ties() -> None:
@@ -75,6 +75,19 @@ def test_sensitivity_threshold_keeps_what_it_promises() -> None:
         for wanted in (1.0, 0.9, 0.5):
             t = sensitivity_threshold(p, labels, wanted)
             assert decide(p, labels, t).sensitivity >= wanted - 1e-9
+
+
+def test_specificity_threshold_keeps_what_it_promises_and_no_lower_one_does() -> None:
+    rng = np.random.default_rng(3)
+    for _ in range(50):
+        labels = (rng.random(80) < 0.3).astype(np.uint8)
+        labels[0] = 0
+        p = rng.random(80)
+        for wanted in (1.0, 0.85, 0.5):
+            t = specificity_threshold(p, labels, wanted)
+            assert decide(p, labels, t).specificity >= wanted - 1e-9
+            lower = p[p < t].max()
+            assert decide(p, labels, lower).specificity < wanted or labels[p == lower].all()
 
 
 def test_mean_f1_threshold_finds_the_gap() -> None:

@@ -43,10 +43,29 @@ def sensitivity_threshold(probabilities: NDArray[np.float64], labels: NDArray[np
     needed = int(np.ceil(sensitivity * len(positive) - 1e-9))
     lowest = float(positive[max(needed, 1) - 1])
     below = probabilities[probabilities < lowest]
-    if len(below) == 0:
-        return lowest
-    logit = [np.log(p / (1 - p)) for p in np.clip([lowest, float(below.max())], 1e-6, 1 - 1e-6)]
+    return _between(lowest, float(below.max())) if len(below) else lowest
+
+
+def _between(one: float, other: float) -> float:
+    """The probability half-way between two, in log-odds."""
+    logit = [np.log(p / (1 - p)) for p in np.clip([one, other], 1e-6, 1 - 1e-6)]
     return float(1 / (1 + np.exp(-np.mean(logit))))
+
+
+def specificity_threshold(probabilities: NDArray[np.float64], labels: NDArray[np.uint8], specificity: float) -> float:
+    """The lowest threshold that keeps at least `specificity`: the highest sensitivity that this allows.
+
+    Placed half-way (in log-odds) between the last negative that is left alone and the next higher score.
+
+    Args:
+        probabilities: float64 (n,), calibrated.
+        labels: uint8 (n,), with at least one negative.
+        specificity: in (0, 1].
+    """
+    negative = np.sort(probabilities[labels == 0])
+    highest = float(negative[max(int(np.ceil(specificity * len(negative) - 1e-9)), 1) - 1])
+    above = probabilities[probabilities > highest]
+    return _between(highest, float(above.min()) if len(above) else 1.0)
 
 
 def youden_threshold(probabilities: NDArray[np.float64], labels: NDArray[np.uint8]) -> float:

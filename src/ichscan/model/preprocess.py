@@ -146,8 +146,7 @@ def resize(grey: UInt8, size: int, interpolation: str) -> UInt8:
         kernel = 2 * round(grey.shape[0] / size / 2) + 1
         if kernel > 1:
             grey = cv2.GaussianBlur(grey, (kernel, kernel), 0).astype(np.uint8, copy=False)
-    how = cv2.INTER_AREA if interpolation == "area" else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(grey, (size, size), interpolation=how), np.uint8)
+    return np.asarray(cv2.resize(grey, (size, size), interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
 def normalise(grey: UInt8, spec: InputSpec) -> Float32:

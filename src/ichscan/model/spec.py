@@ -13,7 +13,7 @@ from ichscan.labels import LABELS
 SCHEMA: Final = "ichscan.bundle/1"
 SPEC_FILE: Final = "spec.json"
 CROPS: Final = ("slice", "head", "none")
-INTERPOLATIONS: Final = ("linear", "smooth", "area")
+INTERPOLATIONS: Final = ("linear", "smooth")
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,7 +53,7 @@ def write_bundle(
         f"{chosen} (chosen)": sequence,
     }
     comparison = compare(oof, variants, SCAN_RULES)
-    slices, scans = _levels(oof, sequence, variants["none"], f"top{recipe.sequence.top}")
+    slices, scans = _levels(oof, sequence, variants["none"], recipe)
     metrics = {
         "seed": recipe.seed,
         "folds": dict(zip(oof.patients, oof.folds, strict=True)),
@@ -82,13 +82,13 @@ def write_bundle(
 
 
 def _levels(
-    oof: OutOfFold, sequence: Sequence[np.ndarray[Any, Any]], raw: Sequence[np.ndarray[Any, Any]], rule: str
+    oof: OutOfFold, sequence: Sequence[np.ndarray[Any, Any]], raw: Sequence[np.ndarray[Any, Any]], recipe: Recipe
 ) -> tuple[Level, Level]:
     flat = np.concatenate(list(sequence)).astype(np.float64)
-    scan = np.stack([scan_rule(one, rule) for one in raw]).astype(np.float64)
+    scan = np.stack([scan_rule(one, f"top{recipe.sequence.top}") for one in raw]).astype(np.float64)
     return (
         settle(flat, oof.slice_labels, oof.slice_folds, oof.slice_patients),
-        settle(scan, oof.scan_labels, np.array(oof.folds), np.array(oof.patients)),
+        settle(scan, oof.scan_labels, np.array(oof.folds), np.array(oof.patients), recipe.specificity),
     )
 
 

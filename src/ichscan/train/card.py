@@ -9,8 +9,8 @@ from ichscan.labels import LABELS
 LIMITS = """\
 - Trained on 66 patients of one hospital, children and adults, mostly trauma: expect lower accuracy elsewhere. Choose
   thresholds on your own scans before relying on decisions.
-- Epidural bleeds dominate the training data; subarachnoid and intraventricular bleeds are represented by few patients
-  and by simulated bleeds. Figures for types with few positives have wide intervals; read them as such.
+- Epidural bleeds dominate the training data; subarachnoid and intraventricular bleeds are represented by few patients.
+  Figures for types with few positives have wide intervals; read them as such.
 - Not assessed: fractures, ischaemia, masses, bleeds outside the skull, contrast-enhanced scans, postoperative heads.
 - Images it learned from are 8-bit JPEG pictures turned back into HU; pixel size was not recorded.
 - Class-activation maps show where evidence came from, not the outline of a bleed.
@@ -40,7 +40,8 @@ def write_card(path: Path, spec: Mapping[str, Any], metrics: Mapping[str, Any]) 
         level_table(metrics["slice"]),
         "## Scans\n",
         level_table(metrics["scan"]),
-        f"Threshold rule: {spec['thresholds']['slice']['rule']}.\n",
+        f"Threshold rule of slices: {spec['thresholds']['slice']['rule']}; of scans: "
+        f"{spec['thresholds']['scan']['rule']}.\n",
         "Other operating points of `any` on scans, out of fold:\n",
         points_table(metrics["scan"]["operating_points"]),
         "## Sequence and scan rule\n",

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ichscan.evaluate.calibration import calibrated, expected_calibration_error, fit_platt
 from ichscan.evaluate.intervals import bootstrap_by_patient, wilson
 from ichscan.evaluate.metrics import Decisions, auc, decide, weighted_log_loss
-from ichscan.evaluate.thresholds import mean_f1_threshold, sensitivity_threshold
+from ichscan.evaluate.thresholds import mean_f1_threshold, sensitivity_threshold, specificity_threshold
 from ichscan.labels import ANY, LABELS
 from ichscan.train.sequence import SequenceTraining, scan_logits, train_scan_ensemble
 
@@ -127,24 +127,39 @@ class Level:
     report: dict[str, Any]
 
 
-def settle(logits: Float64, labels: NDArray[np.uint8], folds: NDArray[np.int_], patients: NDArray[np.str_]) -> Level:
+def settle(
+    logits: Float64,
+    labels: NDArray[np.uint8],
+    folds: NDArray[np.int_],
+    patients: NDArray[np.str_],
+    specificity: float = 0.0,
+) -> Level:
     """Fits calibration and thresholds of one level and measures them.
 
-    The threshold of each label is the maximum of the F1 curve averaged over the folds (Hoseyni et al. 2024); what other
-    operating points of `any` would give is reported beside it.
+    The threshold of each label is the maximum of the F1 curve averaged over the folds (Hoseyni et al. 2024). With
+    `specificity`, that of `any` is the lowest that keeps it instead: F1 weighs a false alarm as much as a miss, a
+    second reader does not. What other operating points of `any` would give is reported beside it.
     """
     platt = [fit_platt(logits[:, c], labels[:, c]) for c in range(len(LABELS))]
     p = np.stack([calibrated(logits[:, c], *platt[c]) for c in range(len(LABELS))], axis=1)
-    threshold = [mean_f1_threshold(p[:, c], labels[:, c], folds)[0] for c in range(len(LABELS))]
+    keep = [specificity if c == ANY else 0.0 for c in range(len(LABELS))]
+    threshold = [_cut(p[:, c], labels[:, c], folds, keep[c]) for c in range(len(LABELS))]
     report: dict[str, Any] = {
-        label: _figures(logits[:, c], p[:, c], labels[:, c], folds, patients, threshold[c])
+        label: _figures(logits[:, c], p[:, c], labels[:, c], folds, patients, threshold[c], keep[c])
         for c, label in enumerate(LABELS)
     }
     report["weighted_log_loss"] = weighted_log_loss(p, labels)
     y, any_p = labels[:, ANY], p[:, ANY]
     cuts = [(wanted, sensitivity_threshold(any_p, y, wanted)) for wanted in OPERATING_POINTS]
     report["operating_points"] = [{"at_least": w, "threshold": t, **_counts(decide(any_p, y, t))} for w, t in cuts]
-    return Level(tuple(a for a, _ in platt), tuple(b for _, b in platt), tuple(threshold), RULE, p, report)
+    rule = (
+        f"any: highest sensitivity at a specificity of at least {specificity:g}; types: {RULE}" if specificity else RULE
+    )
+    return Level(tuple(a for a, _ in platt), tuple(b for _, b in platt), tuple(threshold), rule, p, report)
+
+
+def _cut(p: Float64, labels: NDArray[np.uint8], folds: NDArray[np.int_], specificity: float) -> float:
+    return specificity_threshold(p, labels, specificity) if specificity else mean_f1_threshold(p, labels, folds)[0]
 
 
 def _figures(
@@ -154,6 +169,7 @@ def _figures(
     folds: NDArray[np.int_],
     patients: NDArray[np.str_],
     threshold: float,
+    specificity: float,
 ) -> dict[str, Any]:
     crossed = np.empty_like(p)
     decisions = np.zeros(len(p), bool)
@@ -161,7 +177,7 @@ def _figures(
         rest, here = folds != fold, folds == fold
         scale, offset = fit_platt(logits[rest], labels[rest])
         crossed[here] = calibrated(logits[here], scale, offset)
-        cut, _ = mean_f1_threshold(calibrated(logits[rest], scale, offset), labels[rest], folds[rest])
+        cut = _cut(calibrated(logits[rest], scale, offset), labels[rest], folds[rest], specificity)
         decisions[here] = crossed[here] >= cut
     low, high = bootstrap_by_patient(auc, p, labels, patients)
     return {

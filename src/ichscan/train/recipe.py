@@ -50,6 +50,7 @@ class Recipe:
     seed: int = 2026
     folds: int = 5
     ensemble: int = 3
+    specificity: float = 0.85
     imagenet: str = ""
     input: InputSpec = DEFAULT_INPUT
     teacher: Teaching = field(default_factory=Teaching)
