@@ -64,7 +64,8 @@ def test_from_a_store_to_a_bundle_that_says_the_same(store: SliceStore, tmp_path
     assert set(report["validation"]) == {"slices", "scans"}
     assert report["validation"]["slices"]["any"]["n"] == 30
     assert report["validation"]["slices"]["weighted_log_loss"] > 0
-    for name in ("results.csv", "figures/roc_validation.png", "figures/confusion_validation.png", "manifest.json"):
+    drawn = [f"figures/{name}.png" for name in ("roc_validation", "confusion_validation", "class_maps", "tsne")]
+    for name in ("results.csv", "manifest.json", *drawn):
         assert (out / name).stat().st_size > 100
     bundle = load_bundle(out / "bundle")
     assert bundle.spec.input == INPUT

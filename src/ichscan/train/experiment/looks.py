@@ -123,6 +123,7 @@ def _draw_maps(
         for axes in panels[:, i]:
             axes.imshow(image, cmap="gray", vmin=0, vmax=255)
             axes.set_axis_off()
-        panels[1, i].imshow(large / max(float(large.max()), 1e-12), cmap="inferno", alpha=0.5, vmin=0, vmax=1)
+        shown = large / max(float(large.max()), 1e-12)
+        panels[1, i].imshow(shown, cmap="inferno", alpha=0.6 * shown, vmin=0, vmax=1)
         panels[0, i].set_title(f"p = {p[i]:.2f}", fontsize=9)
     figure.savefig(path, dpi=110)
