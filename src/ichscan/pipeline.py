@@ -80,7 +80,7 @@ def examine(
     if progress.found is not None:
         progress.found(intake)
     for series in intake.series:
-        yield _examine_series(series, bundle, class_maps, progress.slices)
+        yield examine_series(series, bundle, class_maps, progress.slices)
     for problem in intake.problems:
         yield Report("not_analysable", problem, "", "", "not read", 0), None
 
@@ -95,9 +95,20 @@ def _load_model(model: Path | None) -> "Bundle":
     return bundle
 
 
-def _examine_series(
-    series: "Series", bundle: "Bundle", class_maps: bool, progress: Callable[[int], None] | None
+def examine_series(
+    series: "Series", bundle: "Bundle", class_maps: bool = False, progress: Callable[[int], None] | None = None
 ) -> tuple[Report, Volume | None]:
+    """One series of `open_series`: its report, and its volume (None when not analysed).
+
+    Args:
+        series: as found.
+        bundle: the model.
+        class_maps: keep the class activation maps in the report's prediction.
+        progress: called with the number of slices that the network has seen.
+
+    Raises:
+        BundleError: the model cannot be used.
+    """
     from ichscan.dicom import load_volume
     from ichscan.model.predict import predict
 

@@ -7,10 +7,12 @@ from typing import Any
 
 from ichscan.cli.rate import RateBar
 from ichscan.cli.terminal import complain, printable
+from ichscan.cli.workers import add_workers
 from ichscan.datasets.sources import KINDS
 from ichscan.datasets.splits import KINDS as SPLITS
 from ichscan.datasets.splits import PAPERS
-from ichscan.errors import DataError, UsageError
+from ichscan.errors import DataError
+from ichscan.scale.start import start_executor
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -37,7 +39,7 @@ def _configure_import(parser: argparse.ArgumentParser) -> None:
         child.add_argument("--out", type=Path, required=True, metavar="STORE", help="folder of the store")
         if kind.labels is not None:
             child.add_argument("--labels", type=Path, metavar="FILE", help=kind.labels)
-        child.add_argument("--workers", type=int, metavar="N", help="processes (default: one per core)")
+        add_workers(child)
 
 
 def _configure_split(parser: argparse.ArgumentParser) -> None:
@@ -61,14 +63,12 @@ def _import(arguments: argparse.Namespace) -> int:
     from ichscan.datasets.assemble import read_manifest
     from ichscan.datasets.engine import import_collection
 
-    if arguments.workers is not None and arguments.workers < 1:
-        raise UsageError(f"--workers: expected 1 or more, found {arguments.workers}")
     collection = KINDS[arguments.kind].open(arguments.source, getattr(arguments, "labels", None))
-    with RateBar("slices") as bar:
+    with start_executor(arguments.ray, arguments.workers) as executor, RateBar("slices") as bar:
         store = import_collection(
             collection,
             arguments.out,
-            workers=arguments.workers,
+            executor=executor,
             progress=lambda p: bar.update(p.done, p.total, p.resumed),
         )
     manifest = read_manifest(store)

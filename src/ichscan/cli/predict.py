@@ -17,7 +17,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--out", type=Path, metavar="DIR", help="write a JSON and a contact sheet (PNG) per series into this folder")
     add(
         "--window",
-        type=_window,
+        type=window,
         metavar="C,W",
         help="centre and width in HU of the window that 8-bit pictures of slices show; without it they are not read",
     )
@@ -32,7 +32,8 @@ def run(arguments: argparse.Namespace) -> int:
     return run_prediction(arguments.paths, outputs, model=arguments.model, window=arguments.window)
 
 
-def _window(text: str) -> tuple[float, float]:
+def window(text: str) -> tuple[float, float]:
+    """Centre and width in HU from `C,W`. Raises ArgumentTypeError."""
     try:
         center, width = (float(part) for part in text.split(","))
     except ValueError:

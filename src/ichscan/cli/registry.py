@@ -21,6 +21,7 @@ COMMANDS: Final[Mapping[str, Command]] = MappingProxyType(
     {
         "demo": Command("ichscan.cli.demo", "analyse the bundled example scans"),
         "predict": Command("ichscan.cli.predict", "analyse head CT scans"),
+        "batch": Command("ichscan.cli.batch", "analyse many head CT scans, resumable, on all cores or machines"),
         "train": Command("ichscan.cli.train", "train and cross-validate a model by a recipe"),
         "tune": Command("ichscan.cli.tune", "try values of a recipe's keys, each a whole training"),
         "submit": Command("ichscan.cli.submit", "write predictions as an RSNA 2019 submission"),

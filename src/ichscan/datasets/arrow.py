@@ -1,6 +1,7 @@
 """pyarrow, imported when a data set is read or written: predicting does without it."""
 
 import os
+import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -70,7 +71,7 @@ def write_whole(path: Path, data: bytes | memoryview) -> None:
     Raises:
         OSError: the disk is full or not writable; nothing is left behind.
     """
-    partial = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    partial = path.with_name(f"{path.name}.{uuid.uuid4().hex}.tmp")  # several machines may write into a folder
     try:
         with partial.open("wb") as file:
             file.write(data)

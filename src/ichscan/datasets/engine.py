@@ -1,15 +1,9 @@
 """Imports a collection into a store: all cores, one batch at a time each, resumable after any kill."""
 
 import errno
-import multiprocessing
 import os
-import signal
-import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from multiprocessing.connection import wait as wait_for
 from pathlib import Path
 from typing import Final
 
@@ -19,11 +13,10 @@ from ichscan.datasets.collection import Batch, Collection, Plan
 from ichscan.datasets.journal import Journal, compare
 from ichscan.datasets.lock import locked
 from ichscan.errors import DataError, OutputError
+from ichscan.scale.executor import Executor, Lost
+from ichscan.scale.processes import Processes, cores
 
 FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
-MAX_DEATHS: Final = 3
-AHEAD: Final = 2
-"""Batches handed out per worker: none waits for work, and the parent holds no more than these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +33,7 @@ def import_collection(
     store: Path,
     *,
     workers: int | None = None,
+    executor: Executor | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> Path:
     """Imports a collection; the same call continues one that was killed, and does nothing when all is done.
@@ -48,6 +42,7 @@ def import_collection(
         collection: what to import.
         store: folder of the store; made when absent.
         workers: processes; None takes every core, 1 works in this process.
+        executor: does the work instead, for example on several machines that all see the source and the store.
         progress: called after every batch.
 
     Returns:
@@ -62,7 +57,7 @@ def import_collection(
     try:
         store.mkdir(parents=True, exist_ok=True)
         with locked(store):
-            _import(collection, store, workers or _cores(), progress or (lambda _: None))
+            _import(collection, store, executor or workers or cores(), progress or (lambda _: None))
     except OSError as error:
         if error.errno not in FULL:
             raise
@@ -73,7 +68,7 @@ def import_collection(
     return store
 
 
-def _import(collection: Collection, store: Path, workers: int, progress: Callable[[Progress], None]) -> None:
+def _import(collection: Collection, store: Path, workers: Executor | int, progress: Callable[[Progress], None]) -> None:
     plan = collection.plan()
     journal = Journal(store)
     if (store / MANIFEST).exists():
@@ -84,7 +79,8 @@ def _import(collection: Collection, store: Path, workers: int, progress: Callabl
         return
     _refuse_foreign(store)
     finished = journal.open(collection.kind, plan.fingerprint)
-    _work_off(collection, store, plan, finished, workers, progress)
+    executor = Processes(workers) if isinstance(workers, int) else workers
+    _work_off(_Read(collection, store), plan, finished, executor, progress)
     assemble(collection, plan, journal)
     journal.close()
 
@@ -98,20 +94,23 @@ def _refuse_foreign(store: Path) -> None:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """The work on one numbered batch: read and committed, whoever does it and however often."""
+
+    collection: Collection
+    store: Path
+    gpus: int = 0
+
+    def __call__(self, task: tuple[int, Batch]) -> None:
+        number, batch = task
+        Journal(self.store).commit(number, self.collection.read(batch))
+
+
 def _work_off(
-    collection: Collection,
-    store: Path,
-    plan: Plan,
-    finished: set[int],
-    workers: int,
-    progress: Callable[[Progress], None],
+    read: _Read, plan: Plan, finished: set[int], executor: Executor, progress: Callable[[Progress], None]
 ) -> None:
     resumed = done = 0
-
-    def report(size: int) -> None:
-        nonlocal done
-        done += size
-        progress(Progress(done + resumed, plan.size, resumed))
 
     def open_batches() -> Iterator[tuple[int, Batch]]:
         nonlocal resumed
@@ -121,91 +120,11 @@ def _work_off(
             else:
                 yield number, batch
 
-    if workers == 1:
-        for number, batch in open_batches():
-            Journal(store).commit(number, collection.read(batch))
-            report(batch.size)
-    else:
-        _Pool(collection, store, min(workers, plan.count), report).run(open_batches())
-
-
-class _Pool:
-    """Worker processes that are replaced when the system kills one."""
-
-    def __init__(self, collection: Collection, store: Path, workers: int, report: Callable[[int], None]) -> None:
-        self._arguments = (collection, store)
-        self._workers = max(workers, 1)
-        self._report = report
-        self._running: dict[Future[None], tuple[int, Batch]] = {}
-        self._deaths = 0
-
-    def run(self, batches: Iterator[tuple[int, Batch]]) -> None:
-        """Works off all batches."""
-        again: list[tuple[int, Batch]] = []
-        while True:
-            pool = ProcessPoolExecutor(
-                self._workers, multiprocessing.get_context("spawn"), initializer=_begin, initargs=self._arguments
+    for one in executor.run(read, open_batches()):
+        if isinstance(one, Lost):
+            raise DataError(
+                f"{read.store}: batch {one.task[0]}: {one.reason}; give the same command with fewer --workers: what is "
+                "finished is kept"
             )
-            try:
-                self._feed(pool, again, batches)
-                return
-            except BrokenProcessPool as error:
-                self._deaths += 1
-                if self._deaths > MAX_DEATHS:
-                    raise DataError(
-                        f"{self._arguments[1]}: worker processes were killed {self._deaths} times (out of memory?); "
-                        "give the same command with fewer --workers: what is finished is kept"
-                    ) from error
-                again = sorted([*again, *self._running.values()], key=lambda one: one[0])
-                self._running.clear()
-            finally:
-                pool.shutdown(wait=True, cancel_futures=True)
-
-    def _feed(
-        self, pool: ProcessPoolExecutor, again: list[tuple[int, Batch]], batches: Iterator[tuple[int, Batch]]
-    ) -> None:
-        while True:
-            while len(self._running) < AHEAD * self._workers:
-                one = again.pop(0) if again else next(batches, None)
-                if one is None:
-                    break
-                try:
-                    self._running[pool.submit(_work, *one)] = one
-                except BrokenProcessPool:
-                    again.append(one)
-                    raise
-            if not self._running:
-                return
-            for future in wait(self._running, return_when=FIRST_COMPLETED).done:
-                future.result()
-                self._report(self._running.pop(future)[1].size)
-                self._deaths = 0
-
-
-_collection: Collection | None = None
-_store = Path()
-
-
-def _begin(collection: Collection, store: Path) -> None:
-    """Prepares a worker: it ends with its parent, even one that was killed, and leaves Ctrl-C to it."""
-    global _collection, _store
-    _collection, _store = collection, store
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        wait_for([parent.sentinel])
-        os._exit(1)
-
-
-def _work(number: int, batch: Batch) -> None:
-    if _collection is None:
-        raise RuntimeError("the worker was not prepared")
-    Journal(_store).commit(number, _collection.read(batch))
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        done += one.task[1].size
+        progress(Progress(done + resumed, plan.size, resumed))

@@ -6,6 +6,7 @@ Whatever else a killed process left is removed, so that no slice is lost and non
 
 import json
 import os
+import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -67,7 +68,7 @@ class Journal:
             OSError: the disk is full or not writable; the batch counts as not done.
         """
         pack = f"{number:06d}.pack"
-        partial = self.slices / f"{pack}.{os.getpid()}.tmp"
+        partial = self.slices / f"{pack}.{uuid.uuid4().hex}.tmp"
         rows: list[dict[str, Any]] = []
         problems: list[Problem] = []
         try:

@@ -100,7 +100,8 @@ class FeatureWriter:
         identity: JSON values that tell this set from any other; must hold "variants".
 
     Attributes:
-        done: rows that are safely on disk.
+        done: rows written without a gap from the first on: where a killed writer continues.
+        written: rows written, those beyond a gap as well.
 
     Raises UsageError when the folder holds another set, OutputError when the disk is full or not writable.
     """
@@ -117,12 +118,14 @@ class FeatureWriter:
             (kind, v) for v in stored_variants(self.facts["identity"]["variants"]) for kind in ("embedding", "logits")
         ]
         self.done = 0
+        self._beyond: dict[int, int] = {}
         try:
             folder.mkdir(parents=True, exist_ok=True)
             if not self._continue():
                 self._create(rows)
         except OSError as error:
             raise _full(folder, error) from error
+        self.written = self.done
 
     @property
     def finished(self) -> bool:
@@ -158,14 +161,18 @@ class FeatureWriter:
         self._note("progress.json", {**self.facts, "done": 0})
 
     def write(self, start: int, arrays: Mapping[str, tuple[Float32, Float32]]) -> None:
-        """Puts the embeddings (m, width) and logits (m, labels) of each variant at rows `start`..`start + m`."""
+        """Embeddings (m, width) and logits (m, labels) of each variant to rows `start`..`start + m`; in any order."""
         try:
             for variant, (embedding, logits) in arrays.items():
                 _put(self.folder / f"embedding_{variant}.npy", start, embedding)
                 _put(self.folder / f"logits_{variant}.npy", start, logits)
         except OSError as error:
             raise _full(self.folder, error) from error
-        self.done = start + len(next(iter(arrays.values()))[0])
+        count = len(next(iter(arrays.values()))[0])
+        self._beyond[start] = start + count
+        self.written += count
+        while self.done in self._beyond:
+            self.done = self._beyond.pop(self.done)
 
     def keep(self) -> None:
         """Makes what was written so far survive a crash."""

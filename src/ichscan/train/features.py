@@ -7,7 +7,7 @@ variants (left-right flip, transposed) may be added; their mean is then kept as 
 import dataclasses
 import hashlib
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
@@ -15,22 +15,19 @@ from typing import Any, Final
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
-from ichscan.datasets.store import SeriesRows, SliceStore
+from ichscan.datasets.store import SliceStore
 from ichscan.errors import DataError, UsageError
-from ichscan.model.preprocess import grey_slice, normalise, prepare
 from ichscan.model.spec import InputSpec
+from ichscan.scale.executor import Executor
 from ichscan.train.classifier import SliceClassifier
-from ichscan.train.feature_store import MEAN, FeatureSet, FeatureWriter, open_features
+from ichscan.train.feature_pass import TRANSFORMS as TRANSFORMS
+from ichscan.train.feature_pass import FeaturePass, Piece, by_series, images_of
+from ichscan.train.feature_store import FeatureSet, FeatureWriter, open_features
+from ichscan.train.feature_tasks import spread
 from ichscan.types import Float32
 
-TRANSFORMS: Final[dict[str, Callable[[Tensor], Tensor]]] = {
-    "none": lambda x: x,
-    "hflip": lambda x: x.flip(3),
-    "transpose": lambda x: x.transpose(2, 3),
-}
-"""Test-time variants of model input (n, channels, rows, cols)."""
 KEEP_EVERY: Final = 2048
 """Slices between two points at which a killed extraction continues."""
 Progress = Callable[[int, int], None]
@@ -47,6 +44,7 @@ def extract(
     batch: int = 64,
     precision: str = "32",
     workers: int = 2,
+    executor: Executor | None = None,
     progress: Progress = lambda done, total: None,
 ) -> FeatureSet:
     """Features of `rows` of the store, in the order of the table; continues or returns what is in `folder`.
@@ -61,6 +59,7 @@ def extract(
         batch: slices per forward pass.
         precision: "32", or "bf16" / "fp16" for the forward pass; stored as float32.
         workers: threads that prepare input.
+        executor: computes series by series elsewhere, for example on several machines; this process only writes.
         progress: called with slices done and in all.
 
     Raises:
@@ -83,8 +82,13 @@ def extract(
         _identity(network, store, wanted, spec, variants, precision),
     )
     if not writer.finished:
-        forward = _Forward(network, tuple(variants), batch, precision)
-        _write(writer, forward, store, wanted, spec, workers, progress)
+        forward = FeaturePass(network, tuple(variants), batch, precision)
+        made = (
+            _ahead(forward, store, writer.done, wanted, spec, workers)
+            if executor is None
+            else spread(executor, forward, store, writer.done, wanted, spec)
+        )
+        _write(writer, made, len(wanted), progress)
     return open_features(folder)
 
 
@@ -115,95 +119,35 @@ def _identity(
     }
 
 
-class _Forward:
-    """Model input (n, channels, rows, cols) -> per stored variant, embeddings and logits."""
-
-    def __init__(self, network: SliceClassifier, variants: tuple[str, ...], batch: int, precision: str) -> None:
-        kinds = {"32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
-        if precision not in kinds:
-            raise UsageError(f"features: expected precision of {sorted(kinds)}, found {precision!r}")
-        self.network, self.variants, self.batch, self.dtype = network, variants, batch, kinds[precision]
-        self.device = next(network.parameters()).device
-
-    @torch.inference_mode()
-    def __call__(self, images: Float32) -> dict[str, tuple[Float32, Float32]]:
-        parts: dict[str, list[tuple[Tensor, Tensor]]] = {v: [] for v in self.variants}
-        for start in range(0, len(images), self.batch):
-            x = torch.from_numpy(images[start : start + self.batch]).to(self.device)
-            with torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not None):
-                for variant in self.variants:
-                    out = self.network(TRANSFORMS[variant](x).contiguous())
-                    parts[variant].append((out.embedding.float().cpu(), out.logits.float().cpu()))
-        joined = {v: (torch.cat([e for e, _ in p]), torch.cat([z for _, z in p])) for v, p in parts.items()}
-        if len(joined) > 1:
-            both = [torch.stack([pair[k] for pair in joined.values()]).mean(0) for k in (0, 1)]
-            joined[MEAN] = (both[0], both[1])
-        return {v: (e.numpy(), z.numpy()) for v, (e, z) in joined.items()}
-
-
-def _write(
-    writer: FeatureWriter,
-    forward: _Forward,
-    store: SliceStore,
-    rows: NDArray[np.int64],
-    spec: InputSpec,
-    workers: int,
-    progress: Progress,
-) -> None:
-    todo = rows[writer.done :]
-    jobs = _by_series(store, todo)
+def _write(writer: FeatureWriter, made: Iterable[Piece], total: int, progress: Progress) -> None:
     kept = writer.done
-    for part, images in _ahead(store, jobs, spec, workers):
-        arrays = forward(images)
-        for embedding, logits in arrays.values():
-            good = np.isfinite(embedding).all(axis=1) & np.isfinite(logits).all(axis=1)
-            if not good.all():
-                raise _not_finite(store, part[~good])
-        writer.write(writer.done, arrays)
+    for start, arrays in made:
+        writer.write(start, arrays)
         if writer.done - kept >= KEEP_EVERY:
             writer.keep()
             kept = writer.done
-        progress(writer.done, len(rows))
+        progress(writer.written, total)
     writer.finish()
 
 
-def _by_series(store: SliceStore, rows: NDArray[np.int64]) -> list[tuple[SeriesRows, NDArray[np.int64]]]:
-    """The series that hold these rows, and which of each; ascending, so that rows are in order of the table."""
-    bounds = np.searchsorted(rows, [(s.rows[0], s.rows[-1] + 1) for s in store.series()])
-    return [(s, rows[a:b]) for s, (a, b) in zip(store.series(), bounds, strict=True) if b > a]
-
-
-def _images(store: SliceStore, series: SeriesRows, rows: NDArray[np.int64], spec: InputSpec) -> Float32:
-    """Model input of some slices of a series: float32 (n, channels, size, size)."""
-    hu = np.stack(store.hu_many(series.rows))
-    spacing = store.table["pixel_col_mm"][int(series.rows[0])].as_py()
-    prepared = prepare(hu, series.positions_mm, spec, spacing)
-    return normalise(np.stack([grey_slice(prepared, int(i), spec) for i in rows - series.rows[0]]), spec)
-
-
 def _ahead(
-    store: SliceStore, jobs: Sequence[tuple[SeriesRows, NDArray[np.int64]]], spec: InputSpec, workers: int
-) -> Iterator[tuple[NDArray[np.int64], Float32]]:
-    """Input of one series after the other; the next ones are prepared in threads meanwhile."""
+    forward: FeaturePass, store: SliceStore, start: int, rows: NDArray[np.int64], spec: InputSpec, workers: int
+) -> Iterator[Piece]:
+    """Features of one series after the other; the input of the next ones is prepared in threads meanwhile."""
     with ThreadPoolExecutor(workers) as pool:
         waiting: deque[tuple[NDArray[np.int64], Future[Float32]]] = deque()
+        jobs = iter(by_series(store, rows[start:]))
         try:
-            for series, part in jobs:
-                waiting.append((part, pool.submit(_images, store, series, part, spec)))
-                if len(waiting) > workers:
-                    done, future = waiting.popleft()
-                    yield done, future.result()
-            while waiting:
-                done, future = waiting.popleft()
-                yield done, future.result()
+            while True:
+                for series, part in jobs:
+                    waiting.append((part, pool.submit(images_of, store, series, part, spec)))
+                    if len(waiting) > workers:
+                        break
+                if not waiting:
+                    return
+                part, future = waiting.popleft()
+                yield start, forward.checked(future.result(), store, part)
+                start += len(part)
         finally:
             for _, future in waiting:
                 future.cancel()
-
-
-def _not_finite(store: SliceStore, rows: NDArray[np.int64]) -> DataError:
-    names = [store.table["slice_id"][int(row)].as_py() for row in rows[:5]]
-    return DataError(
-        f"features: expected finite values, found NaN or infinity for {len(rows)} slices, such as {names}; "
-        "use an earlier epoch's weights or precision 32"
-    )
