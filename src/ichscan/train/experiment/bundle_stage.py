@@ -25,15 +25,13 @@ from ichscan.train.classifier import SliceClassifier
 from ichscan.train.experiment.bundle_card import write_experiment_card
 from ichscan.train.experiment.bundle_networks import ScanMembers, ScanPart, SliceMembers, without_packing
 from ichscan.train.experiment.ensemble_stage import test_members
-from ichscan.train.experiment.features_stage import UNTRAINED
 from ichscan.train.experiment.levels import Level
 from ichscan.train.experiment.manifest import read_json, write_json
 from ichscan.train.experiment.members import Member, members
 from ichscan.train.experiment.outcome_stage import read_levels, thresholds
-from ichscan.train.experiment.scans_stage import fit_member
+from ichscan.train.experiment.scans_stage import load_member
 from ichscan.train.experiment.stages import STAGES, Experiment
 from ichscan.train.export import export_scan, export_slice_network, with_static_padding
-from ichscan.train.scan_models import build_scan_model
 from ichscan.train.slice_images import SliceImages
 from ichscan.train.slice_models import load_classifier
 from ichscan.types import Float32, Float64
@@ -97,13 +95,8 @@ def _networks(experiment: Experiment, chosen: Sequence[Member]) -> Made:
     slices = [load_classifier(recipe, member.weights) for member in chosen]
     parts = []
     for member, network in zip(chosen, slices, strict=True):
-        if recipe.sequence.kind in UNTRAINED:
-            count = len(recipe.data.labels)
-            parts.append(ScanPart(None, [build_scan_model(recipe.sequence, count, count).eval()], 0))
-            continue
-        fitted = fit_member(experiment, member)
-        models = [model.cpu().eval() for model in fitted.models]
-        parts.append(ScanPart(fitted.selector, models, network.backbone.width))
+        selector, models = load_member(experiment, member)
+        parts.append(ScanPart(selector, models, 0 if selector is None else network.backbone.width))
     return Made(slices, parts)
 
 

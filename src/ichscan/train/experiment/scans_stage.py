@@ -8,16 +8,18 @@ from typing import NamedTuple
 from torch import nn
 
 from ichscan.errors import DataError
+from ichscan.train.checkpoint import load_weights, save_tensors
 from ichscan.train.experiment.combine import combine
 from ichscan.train.experiment.features_stage import UNTRAINED, features_folder, needed_patients
-from ichscan.train.experiment.manifest import write_json
+from ichscan.train.experiment.manifest import read_json, write_json
 from ichscan.train.experiment.members import Member, members
 from ichscan.train.experiment.prediction_table import SCAN, SLICE, predictions, write_predictions
 from ichscan.train.experiment.stages import STAGES, Experiment
 from ichscan.train.feature_store import open_features
+from ichscan.train.scan_models import build_scan_model
 from ichscan.train.scan_set import Scans, scans_of
 from ichscan.train.scans import ScanPredictions, fit_scan_models, predict_scans
-from ichscan.train.select import Selector, fit_selector
+from ichscan.train.select import Selector, fit_selector, load_selector
 from ichscan.train.slice_models import load_classifier
 from ichscan.types import Float32
 
@@ -46,7 +48,7 @@ def predict_members(experiment: Experiment) -> None:
         fitted = fit_member(experiment, member)
         if experiment.fabric.is_global_zero:
             _predict(experiment, member, fitted, place)
-            write_json(place / "done.json", {} if fitted.selector is None else fitted.selector.facts)
+            _keep(fitted, place)
         experiment.fabric.barrier()
     if experiment.fabric.is_global_zero:
         write_json(experiment.folder / STAGES["scans"], [m.name for m in found])
@@ -80,6 +82,35 @@ def fit_member(experiment: Experiment, member: Member) -> Fitted:
         progress=lambda line: experiment.progress(f"scans {member.name}: {line}"),
     )
     return Fitted(selector, models, scans)
+
+
+def _keep(fitted: Fitted, place: Path) -> None:
+    """Writes the scan models that predicted, and last what proves it all."""
+    for number, model in enumerate(fitted.models):
+        save_tensors(place / f"model_{number}.safetensors", model.state_dict(), {})
+    facts = {} if fitted.selector is None else fitted.selector.facts
+    write_json(
+        place / "done.json",
+        {"models": len(fitted.models), "inputs": fitted.scans.features.shape[1], "selection": facts},
+    )
+
+
+def load_member(experiment: Experiment, member: Member) -> tuple[Selector | None, list[nn.Module]]:
+    """The selection and the scan models of a member that has predicted, in evaluation mode, on the CPU.
+
+    Works without features and without other processes; for a scan model that is not fitted, also without prediction.
+    """
+    config, labels = experiment.recipe.sequence, len(experiment.recipe.data.labels)
+    if config.kind in UNTRAINED:
+        return None, [build_scan_model(config, labels, labels).eval()]
+    place = scans_folder(experiment, member)
+    facts = read_json(place / "done.json")
+    models: list[nn.Module] = []
+    for number in range(facts["models"]):
+        model = build_scan_model(config, facts["inputs"], labels)
+        load_weights(place / f"model_{number}.safetensors", model)
+        models.append(model.eval())
+    return load_selector(place / "selector.npz"), models
 
 
 def _weight(experiment: Experiment, member: Member) -> Float32 | None:
