@@ -56,3 +56,19 @@ def test_tune_refuses(tmp_path: Path, option: str, value: str, capsys: pytest.Ca
     common = ["tune", recipe, "--data", str(tmp_path), "--out", str(tmp_path / "t"), "--grid", grid]
     assert main([*common, option, value]) == 2
     assert "expected 1 or more" in capsys.readouterr().err
+
+
+def test_a_run_folder_can_be_submitted(tmp_path: Path) -> None:
+    pa = pytest.importorskip("pyarrow", reason="predictions need the extra `data`")
+    import pyarrow.parquet as pq
+
+    from ichscan.labels import LABELS
+
+    (tmp_path / "run" / "predictions").mkdir(parents=True)
+    table = {"slice_id": ["ID_a"], "fold": [-1], **{label: [0.25] for label in LABELS}}
+    pq.write_table(pa.table(table), tmp_path / "run" / "predictions" / "test.parquet")
+    sample = tmp_path / "sample.csv"
+    sample.write_text("ID,Label\n" + "".join(f"ID_a_{label},0.5\n" for label in LABELS))
+    out = tmp_path / "submission.csv"
+    assert main(["submit", str(tmp_path / "run"), "--sample", str(sample), "--out", str(out)]) == 0
+    assert out.read_text().splitlines()[1:] == [f"ID_a_{label},0.25" for label in LABELS]

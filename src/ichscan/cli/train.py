@@ -2,6 +2,7 @@
 
 import argparse
 import importlib.util
+import os
 import sys
 from pathlib import Path
 from typing import Final
@@ -92,6 +93,8 @@ def _workbench(arguments: argparse.Namespace) -> int:
     store = open_store(arguments.data)
     go = run_smoke if arguments.smoke else run_experiment
     out = go(recipe, store, arguments.out, arguments.stage, tell)
+    if os.environ.get("RANK", "0") != "0":
+        return 0  # under torchrun the first process speaks for all
     print(f"The run is in {out}: metrics.json, results.csv, predictions, figures")
     if (out / "bundle" / "spec.json").exists():
         print(f"Its bundle is for: ichscan predict --model {out / 'bundle'} PATH")

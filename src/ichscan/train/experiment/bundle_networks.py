@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from ichscan.evaluate.metrics import CLIP
 from ichscan.train.classifier import SliceClassifier
-from ichscan.train.features import TRANSFORMS
+from ichscan.train.feature_pass import TRANSFORMS
 from ichscan.train.scan_layers import PackedRecurrent
 from ichscan.train.select import Selector
 
