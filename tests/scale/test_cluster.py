@@ -18,7 +18,7 @@ pytest.importorskip("pyarrow", reason="stores need the extra `data`")
 
 from tests.datasets.rsna_builder import as_zip, collection
 from tests.scale.jobs import Square
-from tests.scale.marks import begun, wait_until
+from tests.scale.marks import MarkedStore, begun, wait_until
 from tests.scale.test_batch import one_by_one, results, studies
 
 from ichscan.batch import PredictSeries, SeriesTask, Status, predict_batch
@@ -174,7 +174,7 @@ def test_features_with_a_node_killed_are_those_of_one_process(
     nodes: Nodes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     torch = pytest.importorskip("torch", reason="training needs the extra `train`")
-    from tests.scale.features import MarkedStore, network_of, spec, store_of
+    from tests.scale.features import network_of, spec, store_of
 
     from ichscan.train import feature_tasks
     from ichscan.train.features import extract

@@ -1,12 +1,13 @@
 """Local workers: every task once, those of a dead worker again; the one that kills is named, the others go on."""
 
 import itertools
+import sys
 from pathlib import Path
 
 import pytest
 from tests.scale.jobs import Square
 
-from ichscan.errors import UsageError
+from ichscan.errors import MissingExtraError, UsageError
 from ichscan.scale.executor import AHEAD, Done, Lost
 from ichscan.scale.processes import Processes
 from ichscan.scale.start import start_executor
@@ -57,4 +58,10 @@ def test_fewer_than_one_worker_is_refused() -> None:
     with pytest.raises(UsageError, match="--workers: expected 1 or more, found 0"), start_executor(None, 0):
         pass
     with pytest.raises(UsageError, match="leave it out"), start_executor("auto", 2):
+        pass
+
+
+def test_without_ray_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'ichscan\[scale\]'"), start_executor("auto"):
         pass
