@@ -228,3 +228,41 @@ def test_commands_on_a_cluster_of_this_machine(
     as_zip(collection(series=2, count=2), tmp_path / "a.zip")
     assert main(["data", "import", "rsna", "a.zip", "--out", "store", "--ray", "local", "--workers", "1"]) == 0
     assert json.loads((tmp_path / "store" / "manifest.json").read_text())["counts"]["slices"] == 6
+
+
+def test_training_computes_features_on_a_cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch = pytest.importorskip("torch", reason="training needs the extra `train`")
+    pytest.importorskip("lightning_fabric", reason="training needs the extra `train`")
+    from tests.train.experiment_store import experiment_store, tiny_backbone, with_split
+
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+    monkeypatch.setattr("ichscan.train.classifier.build", tiny_backbone)
+    torch.set_num_threads(1)
+    with_split(experiment_store(tmp_path / "store"), share=0.5)
+    recipe = tmp_path / "tiny.toml"
+    recipe.write_text(RECIPE)
+    common = ["train", str(recipe), "--data", str(tmp_path / "store"), "--stage", "features"]
+    assert main([*common, "--out", str(tmp_path / "here")]) == 0
+    assert main([*common, "--out", str(tmp_path / "there"), "--ray", "local"]) == 0
+    made = sorted(p.relative_to(tmp_path / "here") for p in (tmp_path / "here" / "features").rglob("*.npy"))
+    assert len(made) >= 3
+    for name in made:
+        np.testing.assert_array_equal(np.load(tmp_path / "there" / name), np.load(tmp_path / "here" / name))
+
+
+RECIPE = """\
+kind = "workbench"
+name = "tiny"
+[input]
+crop = "slice"
+size = 32
+mean = [0.3]
+std = [0.3]
+[[input.channels]]
+center = 40
+width = 80
+[training]
+epochs = 1
+batch = 16
+workers = 1
+"""

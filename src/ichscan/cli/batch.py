@@ -8,9 +8,8 @@ from ichscan.cli.parser import NOTICE
 from ichscan.cli.predict import window
 from ichscan.cli.rate import RateBar
 from ichscan.cli.terminal import complain, printable
-from ichscan.cli.workers import add_workers
+from ichscan.cli.workers import add_workers, open_workers
 from ichscan.errors import InputError
-from ichscan.scale.start import start_executor
 
 NOT_ALL: int = 1
 
@@ -40,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
     from ichscan.batch import predict_batch
 
     counts: Counter[str] = Counter()
-    with start_executor(arguments.ray, arguments.workers) as executor, RateBar("series") as bar:
+    with open_workers(arguments.ray, arguments.workers) as executor, RateBar("series") as bar:
         results = predict_batch(
             arguments.paths, arguments.out, executor, model=arguments.model, window=arguments.window
         )

@@ -7,12 +7,11 @@ from typing import Any
 
 from ichscan.cli.rate import RateBar
 from ichscan.cli.terminal import complain, printable
-from ichscan.cli.workers import add_workers
+from ichscan.cli.workers import add_workers, open_workers
 from ichscan.datasets.sources import KINDS
 from ichscan.datasets.splits import KINDS as SPLITS
 from ichscan.datasets.splits import PAPERS
 from ichscan.errors import DataError
-from ichscan.scale.start import start_executor
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -64,7 +63,7 @@ def _import(arguments: argparse.Namespace) -> int:
     from ichscan.datasets.engine import import_collection
 
     collection = KINDS[arguments.kind].open(arguments.source, getattr(arguments, "labels", None))
-    with start_executor(arguments.ray, arguments.workers) as executor, RateBar("slices") as bar:
+    with open_workers(arguments.ray, arguments.workers) as executor, RateBar("slices") as bar:
         store = import_collection(
             collection,
             arguments.out,

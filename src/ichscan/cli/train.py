@@ -4,9 +4,12 @@ import argparse
 import importlib.util
 import os
 import sys
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Final
 
+from ichscan.cli.workers import add_ray, open_workers
 from ichscan.errors import MissingExtraError, UsageError
 
 NEEDED: Final = ("torch", "timm", "onnx", "safetensors", "matplotlib")
@@ -32,6 +35,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--stage", choices=STAGES, metavar="STAGE", default="", help=f"stop after a stage: {', '.join(STAGES)}"
     )
     add_overrides(parser)
+    add_ray(parser, "stage features of a workbench recipe: ")
     parser.add_argument(
         "--smoke", action="store_true", help="few patients, small images, a small network: proves the path only"
     )
@@ -89,10 +93,12 @@ def _workbench(arguments: argparse.Namespace) -> int:
     from ichscan.train.experiment import run_experiment, run_smoke
     from ichscan.train.workbench_recipe import load_workbench
 
-    recipe = load_workbench(arguments.recipe, arguments.overrides)
+    workers = nullcontext if arguments.ray is None else partial(open_workers, arguments.ray)
+    with workers():  # a cluster that is not there is told now, not after days of training
+        recipe = load_workbench(arguments.recipe, arguments.overrides)
     store = open_store(arguments.data)
     go = run_smoke if arguments.smoke else run_experiment
-    out = go(recipe, store, arguments.out, arguments.stage, tell)
+    out = go(recipe, store, arguments.out, arguments.stage, tell, workers)
     if os.environ.get("RANK", "0") != "0":
         return 0  # under torchrun the first process speaks for all
     print(f"The run is in {out}: metrics.json, results.csv, predictions, figures")
@@ -105,6 +111,8 @@ def _default(arguments: argparse.Namespace) -> int:
     require(NEEDED)
     if arguments.stage:
         raise UsageError("--stage: the default recipe has no stages to stop after; leave it out")
+    if arguments.ray is not None:
+        raise UsageError("--ray: the default recipe computes its features itself; leave it out")
     from ichscan.train.recipe import load_recipe
     from ichscan.train.run import run as train
 

@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from ichscan.scale.executor import Executor
 from ichscan.train.experiment.manifest import write_json
 from ichscan.train.experiment.members import Member, members
 from ichscan.train.experiment.stages import STAGES, Experiment
@@ -37,9 +38,10 @@ def extract_features(experiment: Experiment) -> None:
     """Extracts what is not there yet; several processes take the members in turn."""
     fabric = experiment.fabric
     everyone = [m for m in members(experiment) if needed_patients(experiment, m)]
-    for number, member in enumerate(everyone):
-        if number % fabric.world_size == fabric.global_rank:
-            _extract_one(experiment, member)
+    with experiment.workers() as executor:
+        for number, member in enumerate(everyone):
+            if number % fabric.world_size == fabric.global_rank:
+                _extract_one(experiment, member, executor)
     for member in everyone:
         _wait_for(features_folder(experiment, member) / "features.json")
     if fabric.is_global_zero:
@@ -47,7 +49,7 @@ def extract_features(experiment: Experiment) -> None:
     fabric.barrier()
 
 
-def _extract_one(experiment: Experiment, member: Member) -> None:
+def _extract_one(experiment: Experiment, member: Member, executor: Executor | None) -> None:
     recipe = experiment.recipe
     network = load_classifier(recipe, member.weights).to(experiment.fabric.device)
     extract(
@@ -60,6 +62,7 @@ def _extract_one(experiment: Experiment, member: Member) -> None:
         batch=recipe.features.batch,
         precision=recipe.features.precision,
         workers=recipe.training.workers,
+        executor=executor,
         progress=_told(experiment.progress, member.name),
     )
 

@@ -12,6 +12,7 @@ RUN/
 import hashlib
 import json
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,7 +27,7 @@ from ichscan.train.experiment.members import train_members
 from ichscan.train.experiment.outcome_stage import measure_outcome
 from ichscan.train.experiment.scans_stage import predict_members
 from ichscan.train.experiment.smoke import smoke_parts, smoke_recipe
-from ichscan.train.experiment.stages import STAGES, Experiment
+from ichscan.train.experiment.stages import STAGES, Experiment, Workers
 from ichscan.train.loop import start
 from ichscan.train.workbench_recipe import WorkbenchRecipe
 
@@ -53,7 +54,12 @@ ALONE: Final[Mapping[str, Callable[[Experiment], None]]] = {
 
 
 def run_experiment(
-    recipe: WorkbenchRecipe, store: SliceStore, out: Path, until: str = "", progress: Progress = lambda _: None
+    recipe: WorkbenchRecipe,
+    store: SliceStore,
+    out: Path,
+    until: str = "",
+    progress: Progress = lambda _: None,
+    workers: Workers = nullcontext,
 ) -> Path:
     """Runs a recipe on a store, or continues.
 
@@ -63,6 +69,7 @@ def run_experiment(
         out: the run folder.
         until: the last stage to run; "" = all.
         progress: is told one line per step.
+        workers: what computes features, for example a cluster; this process when not given.
 
     Returns:
         The run folder.
@@ -75,11 +82,16 @@ def run_experiment(
     """
     split = load_split(store, recipe.data.split)
     check_leakage(split, store)
-    return _run(recipe, store, split.parts, out, until, progress, smoke=False)
+    return _run(recipe, store, split.parts, out, until, progress, workers, smoke=False)
 
 
 def run_smoke(
-    recipe: WorkbenchRecipe, store: SliceStore, out: Path, until: str = "", progress: Progress = lambda _: None
+    recipe: WorkbenchRecipe,
+    store: SliceStore,
+    out: Path,
+    until: str = "",
+    progress: Progress = lambda _: None,
+    workers: Workers = nullcontext,
 ) -> Path:
     """The same in small, to prove the path: a small backbone, small images, few patients; says what it changed.
 
@@ -88,7 +100,7 @@ def run_smoke(
     parts, told = smoke_parts(store, recipe)
     small, changes = smoke_recipe(recipe, parts)
     progress("smoke: proves the path, not the model; changed: " + "; ".join((told, *changes)))
-    return _run(small, store, parts, out, until, progress, smoke=True)
+    return _run(small, store, parts, out, until, progress, workers, smoke=True)
 
 
 def _run(
@@ -98,6 +110,7 @@ def _run(
     out: Path,
     until: str,
     progress: Progress,
+    workers: Workers,
     smoke: bool,
 ) -> Path:
     if until and until not in STAGES:
@@ -107,7 +120,7 @@ def _run(
     if fabric.is_global_zero:
         claim(out, recipe, store, fabric, {"split": _facts_of(parts), "smoke": smoke})
     fabric.barrier()
-    experiment = Experiment(recipe, store, parts, out, fabric, shown)
+    experiment = Experiment(recipe, store, parts, out, fabric, shown, workers)
     for stage in STAGES:
         if experiment.done(stage):
             shown(f"{stage}: done before")

@@ -1,6 +1,7 @@
 """The stages of an experiment in their order, and what proves that one is done."""
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -9,6 +10,7 @@ from typing import Final
 from lightning_fabric import Fabric
 
 from ichscan.datasets.store import SliceStore
+from ichscan.scale.executor import Executor
 from ichscan.train.slice_folds import TEST
 from ichscan.train.workbench_recipe import WorkbenchRecipe
 
@@ -24,6 +26,8 @@ STAGES: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 """Stage -> the file in the run folder that is written last: a stage whose file is there is skipped."""
+Workers = Callable[[], AbstractContextManager[Executor | None]]
+"""Opens what computes features elsewhere, for as long as they are computed; None = this process computes them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,7 @@ class Experiment:
         folder: the run folder.
         fabric: the devices, started once.
         progress: is told one line per step.
+        workers: what computes features.
     """
 
     recipe: WorkbenchRecipe
@@ -45,6 +50,7 @@ class Experiment:
     folder: Path
     fabric: Fabric
     progress: Callable[[str], None]
+    workers: Workers = nullcontext
 
     @property
     def test_patients(self) -> frozenset[str]:
