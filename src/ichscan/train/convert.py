@@ -6,12 +6,12 @@ crash or take all memory takes down nothing else.
 
 import hashlib
 import multiprocessing
-import pickle
 from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError  # what torch raises when it refuses to run code; nothing is unpickled here
 from typing import Any, Final
 
 import torch
@@ -60,7 +60,7 @@ def convert_weights(source: Path, target: Path) -> Converted:
 def _convert(source: Path, target: Path) -> Converted:
     try:
         loaded = torch.load(source, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
+    except UnpicklingError as error:
         raise UsageError(
             f"{source}: holds more than weights, and is not loaded since that could run code; save the network's "
             "state_dict() with the program that made it"
