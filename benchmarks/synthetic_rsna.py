@@ -73,7 +73,7 @@ def write_archive(path: Path, slices: int, head: Path) -> None:
     pixels = distinct(head, min(slices, MOST_DISTINCT))
     for number in range(slices):
         series, index = divmod(number, PER_SERIES)
-        tested = number >= slices * (1 - TEST_SHARE)
+        tested = series * PER_SERIES >= slices * (1 - TEST_SHARE)  # whole series: no patient in both parts
         name = f"ID_{number:09x}"
         (test if tested else train).append(name)
         packed, data = pixels[number % len(pixels)]
