@@ -14,15 +14,17 @@ from ichscan.errors import IchscanError, OutputError
 
 INTERRUPTED: Final = 130
 PIPE_CLOSED: Final = 141
+LARGE_MATRICES: Final = ("train", "tune")
+"""Commands that multiply large matrices with numpy or scikit-learn (PCA, t-SNE)."""
 CANNOT_WRITE: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command and returns the exit code. The only place where errors become text."""
-    # Nothing here multiplies large matrices with numpy, and its library starts a thread per core that spins for work:
-    # 0.15 s of processor time in every run.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     words = list(sys.argv[1:] if arguments is None else arguments)
+    if words[:1] and words[0] not in LARGE_MATRICES:
+        # numpy's matrix library starts a thread per core that spins for work: 0.15 s of processor time for nothing
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     for stream in (sys.stdout, sys.stderr):
         _never_fail_on_characters(stream)
     parsed = build_parser([word for word in words[:1] if word in COMMANDS]).parse_args(words)
