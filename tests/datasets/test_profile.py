@@ -15,11 +15,11 @@ pytest.importorskip("matplotlib", reason="matplotlib comes with the extra `data`
 from tests.datasets.tiny_store import slice_row, write_store
 
 from ichscan.datasets.profile import profile
-from ichscan.datasets.profile.draw import INK, svg
-from ichscan.datasets.profile.section import Bars, Figure, Shares
 from ichscan.datasets.profile.summary import boxen, summarise
 from ichscan.errors import DataError, MissingExtraError, OutputError
 from ichscan.labels import LABELS
+from ichscan.pages.draw import INK, svg
+from ichscan.pages.section import Bars, Figure, Shares
 
 SDH = (0, 0, 0, 0, 1, 1)
 SDH_SAH = (0, 0, 0, 1, 1, 1)
@@ -54,7 +54,7 @@ def document(written: Path) -> dict[str, Any]:
 @pytest.fixture
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leaves the figures out: drawing takes most of the time and is looked at elsewhere."""
-    monkeypatch.setattr("ichscan.datasets.profile.page.svg", lambda figure: "<svg></svg>")
+    monkeypatch.setattr("ichscan.pages.page.svg", lambda figure: "<svg></svg>")
 
 
 def _table(document: dict[str, Any], section: str, table: str) -> dict[str, dict[str, Any]]:

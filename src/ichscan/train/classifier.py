@@ -6,6 +6,7 @@ section 3.2: Dense 128, ReLU, dropout .3, outputs. All outputs are logits of ind
 
 from typing import Final, NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 from ichscan.errors import UsageError
@@ -52,7 +53,7 @@ class SliceClassifier(nn.Module):
         one_of("head", head, HEADS)
         if outputs < 1:
             raise UsageError(f"outputs: expected at least one label, found {outputs}")
-        self.backbone = backbone
+        self.backbone = backbone.to(memory_format=torch.channels_last)
         self.frozen_norm = frozen_norm
         if head == "dense128":
             dense = nn.Linear(backbone.width, DENSE)
@@ -77,7 +78,8 @@ class SliceClassifier(nn.Module):
         return self
 
     def forward(self, x: Tensor) -> ClassifierOutput:
-        embedding, features = self.backbone(x)
+        # Channels last: 1.2 to 1.5 times as many slices a second on CPUs, and what tensor cores want (PyTorch's guide).
+        embedding, features = self.backbone(x.contiguous(memory_format=torch.channels_last))
         return ClassifierOutput(self.head(embedding), embedding, features)
 
 

@@ -3,10 +3,10 @@
 import numpy as np
 
 from ichscan.datasets.profile.facts import Facts, UInt8
-from ichscan.datasets.profile.section import Bars, Cell, Figure, Grid, Matrix, Section, Shares
 from ichscan.datasets.scans import label_array, union
 from ichscan.datasets.schema import UNKNOWN
 from ichscan.labels import ANY, LABELS, TYPES
+from ichscan.pages.section import Bars, Cell, Figure, Grid, Matrix, Section, Shares
 
 SOURCE = "Alqaisi & Almashagbeh 2025, sections 3.2.4.2 and 4.4"
 

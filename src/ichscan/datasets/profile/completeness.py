@@ -5,8 +5,8 @@ from typing import Final
 
 from ichscan.datasets.profile.facts import Facts
 from ichscan.datasets.profile.frequency import commonest, present
-from ichscan.datasets.profile.section import Bars, Cell, Figure, Grid, Section
 from ichscan.labels import LABELS
+from ichscan.pages.section import Bars, Cell, Figure, Grid, Section
 
 FIELDS: Final = {
     "patient_id": "PatientID (0010,0020)",

@@ -6,10 +6,10 @@ import numpy as np
 
 from ichscan.datasets.profile.facts import UIDS, Facts, counts, distinct
 from ichscan.datasets.profile.frequency import present
-from ichscan.datasets.profile.section import Bars, Cell, Figure, Grid, Section
 from ichscan.datasets.profile.summary import SUMMARY_COLUMNS, summarise
 from ichscan.datasets.schema import UNKNOWN
 from ichscan.labels import ANY
+from ichscan.pages.section import Bars, Cell, Figure, Grid, Section
 
 ENTITIES = ("patients", "studies", "series")
 PROBLEMS = "Problems of the import"

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
-from ichscan.datasets.profile.section import Figure, Grid, Section
+from ichscan.pages.section import Figure, Grid, Section
 
 SCHEMA: Final = "ichscan.profile/1"
 

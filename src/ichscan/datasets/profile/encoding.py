@@ -2,8 +2,8 @@
 
 from ichscan.datasets.profile.facts import Facts, counts, numbers
 from ichscan.datasets.profile.frequency import frequency, most_frequent, present
-from ichscan.datasets.profile.section import Cell, Grid, Section
 from ichscan.datasets.profile.summary import SUMMARY_COLUMNS, summarise
+from ichscan.pages.section import Cell, Grid, Section
 
 SIGNED = {0: "0 (unsigned)", 1: "1 (signed)"}
 

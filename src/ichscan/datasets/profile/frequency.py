@@ -3,7 +3,7 @@
 from typing import Final
 
 from ichscan.datasets.profile.facts import Facts, counts
-from ichscan.datasets.profile.section import Bars, Cell, Figure, Grid
+from ichscan.pages.section import Bars, Cell, Figure, Grid
 
 SHOWN: Final = 20
 """Rarer values than the first twenty are counted together."""

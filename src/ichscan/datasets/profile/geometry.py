@@ -7,8 +7,8 @@ import numpy as np
 from ichscan.datasets.profile.facts import Facts, numbers
 from ichscan.datasets.profile.frequency import frequency
 from ichscan.datasets.profile.neighbours import distances
-from ichscan.datasets.profile.section import Bars, Chart, Figure, Grid, Section
 from ichscan.datasets.profile.summary import SUMMARY_COLUMNS, box, boxen, summarise, whole_numbers
+from ichscan.pages.section import Bars, Chart, Figure, Grid, Section
 
 SHOWN_THICKNESS_MM: Final = 15.0
 """The paper leaves thicker slices out of its Figure 15: localizers and broken headers."""

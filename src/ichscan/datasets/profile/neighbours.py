@@ -5,8 +5,8 @@ from typing import Final
 import numpy as np
 
 from ichscan.datasets.profile.facts import Facts, numbers
-from ichscan.datasets.profile.section import Figure, Grid, Section
 from ichscan.datasets.profile.summary import SUMMARY_COLUMNS, histogram, summarise
+from ichscan.pages.section import Figure, Grid, Section
 from ichscan.types import Float64
 
 GAP: Final = 1.5

@@ -6,9 +6,9 @@ from typing import Final
 
 import numpy as np
 
-from ichscan.datasets.profile.section import Cell, Figure, Grid, Histogram, Section
 from ichscan.datasets.profile.summary import SUMMARY_COLUMNS, summarise
 from ichscan.errors import DataError
+from ichscan.pages.section import Cell, Figure, Grid, Histogram, Section
 from ichscan.types import Float64, Int16
 
 SAMPLE: Final = 256

@@ -1,6 +1,7 @@
 """From a store to its report."""
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +12,14 @@ from ichscan.datasets.arrow import write_whole
 from ichscan.datasets.profile import classes, completeness, composition, encoding, geometry, neighbours
 from ichscan.datasets.profile.document import to_json
 from ichscan.datasets.profile.facts import Facts, distinct, gather
-from ichscan.datasets.profile.page import to_html
 from ichscan.datasets.profile.pixels import pixel_values
-from ichscan.datasets.profile.section import Section
 from ichscan.datasets.profile.slice_position import hemorrhage_by_position
 from ichscan.datasets.schema import UNKNOWN
 from ichscan.datasets.store import SliceStore, open_store
 from ichscan.errors import DataError, OutputError
 from ichscan.labels import ANY
+from ichscan.pages.page import to_html
+from ichscan.pages.section import Section
 
 
 def profile(store: Path, out: Path) -> Path:
@@ -46,7 +47,7 @@ def profile(store: Path, out: Path) -> Path:
         out.mkdir(parents=True, exist_ok=True)  # before the work, so that a wrong folder is told at once
         sections, head = _sections(facts, data), _head(facts, data)
         write_whole(out / "profile.json", to_json(head, sections).encode("utf-8"))
-        write_whole(out / "profile.html", to_html(head, sections).encode("utf-8"))
+        write_whole(out / "profile.html", _html(head, sections).encode("utf-8"))
     except OSError as error:
         raise OutputError(f"{out}: the profile cannot be written ({error.strerror}); choose another folder") from error
     return out / "profile.html"
@@ -76,6 +77,12 @@ def _sections(facts: Facts, store: SliceStore) -> list[Section]:
         composition.quality(facts, Counter(store.manifest.get("problems", {}))),
         hemorrhage_by_position(facts),
     ]
+
+
+def _html(head: Mapping[str, Any], sections: Sequence[Section]) -> str:
+    store = head["store"]
+    subtitle = f"ichscan {head['ichscan']}; data set {store['digest'][:16]}"
+    return to_html(f"Profile of a data set ({store['kind']})", subtitle, head["counts"], sections)
 
 
 def _head(facts: Facts, store: SliceStore) -> dict[str, Any]:

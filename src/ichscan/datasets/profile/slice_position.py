@@ -5,9 +5,9 @@ from typing import Final
 import numpy as np
 
 from ichscan.datasets.profile.facts import Facts
-from ichscan.datasets.profile.section import Cell, Figure, Grid, Lines, Section
 from ichscan.datasets.schema import UNKNOWN
 from ichscan.labels import ANY, LABELS
+from ichscan.pages.section import Cell, Figure, Grid, Lines, Section
 from ichscan.types import Float64
 
 BINS: Final = 20

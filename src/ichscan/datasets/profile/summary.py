@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from ichscan.datasets.profile.section import Box, Boxen, Cell, Histogram
+from ichscan.pages.section import Box, Boxen, Cell, Histogram
 from ichscan.types import Float64
 
 FENCE: Final = 1.5

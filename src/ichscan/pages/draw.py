@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
-from ichscan.datasets.profile.section import Bars, Box, Boxen, Figure, Histogram, Lines, Matrix, Shares
 from ichscan.errors import MissingExtraError
+from ichscan.pages.section import Bars, Box, Boxen, Figure, Histogram, Lines, Matrix, Shares
 
 INK: Final = "#010203"
 """Stands for the colour of the page's text until the SVG is written."""

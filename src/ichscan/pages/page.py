@@ -3,10 +3,10 @@
 import math
 from collections.abc import Mapping, Sequence
 from html import escape
-from typing import Any, Final
+from typing import Final
 
-from ichscan.datasets.profile.draw import svg
-from ichscan.datasets.profile.section import Cell, Figure, Grid, Section
+from ichscan.pages.draw import svg
+from ichscan.pages.section import Cell, Figure, Grid, Section
 
 STYLE: Final = """
 :root { color-scheme: light dark; --line: rgba(128, 128, 128, .32); --faint: rgba(128, 128, 128, .09); }
@@ -37,21 +37,26 @@ footer { margin-top: 3rem; border-top: 1px solid var(--line); padding-top: .6rem
 @media print { body { max-width: none; } figure, tr { break-inside: avoid; } }
 """
 
+FOOTER: Final = "Holds no patient identifiers. ichscan is an assistant, not a medical device."
 LONG: Final = 30
 """Tables of more rows are folded until asked for."""
 
 
-def to_html(head: Mapping[str, Any], sections: Sequence[Section]) -> str:
+def to_html(
+    title: str, subtitle: str, counts: Mapping[str, int], sections: Sequence[Section], footer: str = FOOTER
+) -> str:
     """The whole page.
 
     Args:
-        head: what `document.to_json` takes too.
+        title: heading, and name of the page.
+        subtitle: versions and digests, in small print.
+        counts: tiles below the heading.
         sections: in order.
+        footer: sentences at the end.
 
     Raises:
         MissingExtraError: matplotlib is not installed.
     """
-    title = f"Profile of {_set_name(head)}"
     contents = "".join(f'<a href="#{s.key}">{escape(s.title)}</a>' for s in sections)
     body = "\n".join(_section(section) for section in sections)
     return f"""<!doctype html>
@@ -64,18 +69,14 @@ def to_html(head: Mapping[str, Any], sections: Sequence[Section]) -> str:
 </head>
 <body>
 <h1>{escape(title)}</h1>
-<p class="source">ichscan {escape(str(head["ichscan"]))}; data set {escape(str(head["store"]["digest"])[:16])}</p>
-{_tiles(head["counts"])}
+<p class="source">{escape(subtitle)}</p>
+{_tiles(counts)}
 <nav aria-label="Contents">{contents}</nav>
 {body}
-<footer>Holds no patient identifiers. ichscan is an assistant, not a medical device.</footer>
+<footer>{escape(footer)}</footer>
 </body>
 </html>
 """
-
-
-def _set_name(head: Mapping[str, Any]) -> str:
-    return f"a data set ({head['store']['kind']})"
 
 
 def _tiles(counts: Mapping[str, int]) -> str:

@@ -1,0 +1,47 @@
+"""A part of the evidence: what the JSON holds of it, and what the page shows."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from ichscan.pages.section import Section
+
+if TYPE_CHECKING:
+    from ichscan.datasets.store import SliceStore
+
+DRAWS: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a person chose on the command line.
+
+    Attributes:
+        out: folder of the report; parts that write files write below it.
+        draws: bootstrap resamples of patients.
+        seed: of all resampling.
+        prevalence: share of patients with hemorrhage for which predictive values are told; None = the data's own.
+        store: the images, for parts that show them; None when only tables were given.
+    """
+
+    out: Path
+    draws: int = DRAWS
+    seed: int = 0
+    prevalence: float | None = None
+    store: "SliceStore | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Result of one part.
+
+    Attributes:
+        key: name in evaluation.json.
+        facts: JSON values only; NaN is written as null; "not estimable" where that is the answer.
+        sections: of report.html, in order.
+    """
+
+    key: str
+    facts: Mapping[str, Any]
+    sections: tuple[Section, ...]

@@ -1,0 +1,1 @@
+"""Where a model looks: class activation maps, made finer, kept inside the head, and drawn."""
