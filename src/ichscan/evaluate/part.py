@@ -23,6 +23,7 @@ class Options:
         seed: of all resampling.
         prevalence: share of patients with hemorrhage for which predictive values are told; None = the data's own.
         store: the images, for parts that show them; None when only tables were given.
+        run: folder of the training run that is evaluated, for its own figures; None when something else is.
     """
 
     out: Path
@@ -30,6 +31,7 @@ class Options:
     seed: int = 0
     prevalence: float | None = None
     store: "SliceStore | None" = None
+    run: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,13 @@
 """The report as one HTML file that needs nothing else: styles and figures inside, no scripts, nothing fetched."""
 
+import base64
 import math
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Final
 
 from ichscan.pages.draw import svg
-from ichscan.pages.section import Cell, Figure, Grid, Section
+from ichscan.pages.section import Cell, Figure, Grid, Picture, Section
 
 STYLE: Final = """
 :root { color-scheme: light dark; --line: rgba(128, 128, 128, .32); --faint: rgba(128, 128, 128, .09); }
@@ -32,6 +33,9 @@ th { font-weight: 600; white-space: normal; background: var(--faint); vertical-a
 .figures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 25rem), 1fr)); gap: 1rem 2rem; }
 figure { margin: .6rem 0; min-width: 0; }
 figcaption { font-size: .92rem; font-weight: 600; margin-bottom: .2rem; }
+.pictures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 14rem), 1fr)); gap: .6rem 1rem; }
+.pictures figcaption { font-weight: 400; font-size: .82rem; margin: .2rem 0; overflow-wrap: anywhere; }
+img { max-width: 100%; height: auto; display: block; }
 svg { width: 100%; max-width: 34rem; height: auto; }
 footer { margin-top: 3rem; border-top: 1px solid var(--line); padding-top: .6rem; font-size: .85rem; opacity: .75; }
 @media print { body { max-width: none; } figure, tr { break-inside: avoid; } }
@@ -89,14 +93,24 @@ def _section(section: Section) -> str:
     grids = "".join(_grid(grid) for grid in section.grids)
     figures = "".join(_figure(figure) for figure in section.figures)
     drawn = f'<div class="figures">{figures}</div>' if figures else ""
+    pictures = "".join(_picture(picture) for picture in section.pictures)
+    shown = f'<div class="pictures">{pictures}</div>' if pictures else ""
     return (
         f'<section id="{section.key}"><h2>{escape(section.title)}</h2>'
-        f'<p class="source">{escape(section.source)}</p>{notes}{grids}{drawn}</section>'
+        f'<p class="source">{escape(section.source)}</p>{notes}{grids}{drawn}{shown}</section>'
     )
 
 
 def _figure(figure: Figure) -> str:
     return f"<figure><figcaption>{escape(figure.title)}</figcaption>{svg(figure)}</figure>"
+
+
+def _picture(picture: Picture) -> str:
+    data = base64.b64encode(picture.png).decode("ascii")
+    return (
+        f'<figure><img src="data:image/png;base64,{data}" alt="{escape(picture.alt)}" loading="lazy">'
+        f"<figcaption>{escape(picture.title)}</figcaption></figure>"
+    )
 
 
 def _grid(grid: Grid) -> str:

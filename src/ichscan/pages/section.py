@@ -1,7 +1,7 @@
 """What a report is made of: sections of sentences, tables and charts. Numbers only; nothing here draws."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 Cell = str | int | float | None
 
@@ -105,6 +105,23 @@ class Figure:
 
 
 @dataclass(frozen=True, slots=True)
+class Picture:
+    """An image that cannot be drawn from numbers, such as a slice of a scan.
+
+    Attributes:
+        key: name in the JSON.
+        title: shown below the picture.
+        png: the bytes of a PNG file; they stand in the page itself, so keep them small.
+        alt: what a person who cannot see it is told.
+    """
+
+    key: str
+    title: str
+    png: bytes = field(repr=False)
+    alt: str
+
+
+@dataclass(frozen=True, slots=True)
 class Section:
     """One part of the report.
 
@@ -115,6 +132,7 @@ class Section:
         notes: sentences about this data set.
         grids: tables.
         figures: charts; those without data are left out.
+        pictures: shown side by side after the charts.
     """
 
     key: str
@@ -123,3 +141,4 @@ class Section:
     notes: tuple[str, ...] = ()
     grids: tuple[Grid, ...] = ()
     figures: tuple[Figure, ...] = ()
+    pictures: tuple[Picture, ...] = ()

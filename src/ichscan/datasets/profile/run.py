@@ -3,14 +3,13 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from ichscan import __version__
 from ichscan.datasets.arrow import write_whole
 from ichscan.datasets.profile import classes, completeness, composition, encoding, geometry, neighbours
-from ichscan.datasets.profile.document import to_json
 from ichscan.datasets.profile.facts import Facts, distinct, gather
 from ichscan.datasets.profile.pixels import pixel_values
 from ichscan.datasets.profile.slice_position import hemorrhage_by_position
@@ -18,8 +17,12 @@ from ichscan.datasets.schema import UNKNOWN
 from ichscan.datasets.store import SliceStore, open_store
 from ichscan.errors import DataError, OutputError
 from ichscan.labels import ANY
+from ichscan.pages.document import to_json
 from ichscan.pages.page import to_html
 from ichscan.pages.section import Section
+
+SCHEMA: Final = "ichscan.profile/1"
+"""Described in docs/profile.md."""
 
 
 def profile(store: Path, out: Path) -> Path:
@@ -46,7 +49,7 @@ def profile(store: Path, out: Path) -> Path:
     try:
         out.mkdir(parents=True, exist_ok=True)  # before the work, so that a wrong folder is told at once
         sections, head = _sections(facts, data), _head(facts, data)
-        write_whole(out / "profile.json", to_json(head, sections).encode("utf-8"))
+        write_whole(out / "profile.json", to_json(SCHEMA, head, sections).encode("utf-8"))
         write_whole(out / "profile.html", _html(head, sections).encode("utf-8"))
     except OSError as error:
         raise OutputError(f"{out}: the profile cannot be written ({error.strerror}); choose another folder") from error
