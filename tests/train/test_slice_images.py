@@ -29,9 +29,10 @@ def test_slices_alone_equal_the_scan(channels: tuple[Channel, ...], crop: str, s
     tables = InputTables(spec)
     assert images.local == (crop == "slice" and not unclip)
     for series in store.series():
-        expected, _ = model_input(np.stack(store.hu_many(series.rows)), series.positions_mm, spec)
+        expected, boxes = model_input(np.stack(store.hu_many(series.rows)), series.positions_mm, spec)
         grey = np.stack([images.grey(int(row)) for row in series.rows])
         assert np.array_equal(normalise(grey, spec), expected)
+        assert [images.square(int(row)) for row in series.rows] == [tuple(box) for box in boxes.tolist()]
         assert np.array_equal(tables(torch.from_numpy(grey)).numpy(), expected)
 
 

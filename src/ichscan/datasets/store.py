@@ -147,7 +147,8 @@ class SliceStore:
         return self._series
 
     @cached_property
-    def _boxes_by_slice(self) -> dict[str, list[tuple[str, float, float, float, float]]]:
+    def boxes_by_slice(self) -> dict[str, list[tuple[str, float, float, float, float]]]:
+        """slice_id -> lesion boxes (kind, x0, y0, x1, y1); slices without boxes are absent."""
         found: dict[str, list[tuple[str, float, float, float, float]]] = {}
         for b in self.boxes.to_pylist():
             found.setdefault(b["slice_id"], []).append((b["kind"], b["x0"], b["y0"], b["x1"], b["y1"]))
@@ -165,7 +166,7 @@ class SliceStore:
         boxes = [
             Box(i, *box)
             for i, name in enumerate(table["slice_id"].to_pylist())
-            for box in self._boxes_by_slice.get(name, ())
+            for box in self.boxes_by_slice.get(name, ())
         ]
         return LabelledScan(
             patient=series.patient,

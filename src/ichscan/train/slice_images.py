@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ichscan.model.preprocess import grey_slice, normalise, prepare
+from ichscan.model.preprocess import Preparation, grey_slice, normalise, prepare
 from ichscan.model.spec import InputSpec
 from ichscan.types import Float32
 
@@ -50,15 +50,34 @@ class SliceImages:
         s, i = (int(v) for v in self._place[row])
         return self._alone(self.series[s], i) if self.local else self._scan(s)[i]
 
+    def square(self, row: int) -> tuple[int, int, int]:
+        """(top, left, side) in pixels of the slice: what the network is shown of it."""
+        s, i = (int(v) for v in self._place[row])
+        if self.local:
+            prepared, i = self._prepare_alone(self.series[s], i)
+        else:
+            prepared = self._prepare_scan(s)
+        top, left, side = (int(v) for v in prepared.boxes[i])
+        return top, left, side
+
     def _alone(self, series: "SeriesRows", index: int) -> UInt8:
+        prepared, i = self._prepare_alone(series, index)
+        return grey_slice(prepared, i, self.spec)
+
+    def _prepare_alone(self, series: "SeriesRows", index: int) -> tuple[Preparation, int]:
+        """The slice with the neighbours that its channels show, and its index among them."""
         positions = np.asarray(series.positions_mm, np.float64)
         wanted = positions[index] + np.array([channel.offset_mm for channel in self.spec.channels])
         # as `prepare` finds neighbours: the nearest, the lower of equals; among these alone it finds them again
         nearest = np.abs(positions[None, :] - wanted[:, None]).argmin(axis=1)
         shown = np.unique(np.append(nearest, index))
         hu = np.stack(self.store.hu_many(series.rows[shown]))
-        prepared = prepare(hu, positions[shown], self.spec)
-        return grey_slice(prepared, int(np.searchsorted(shown, index)), self.spec)
+        return prepare(hu, positions[shown], self.spec), int(np.searchsorted(shown, index))
+
+    def _prepare_scan(self, number: int) -> Preparation:
+        series = self.series[number]
+        spacing = self.store.table["pixel_col_mm"][int(series.rows[0])].as_py()
+        return prepare(np.stack(self.store.hu_many(series.rows)), series.positions_mm, self.spec, spacing)
 
     def _scan(self, number: int) -> UInt8:
         """All slices of a series: uint8 (slices, channels, size, size)."""
@@ -66,10 +85,8 @@ class SliceImages:
             if number in self._scans:
                 self._scans.move_to_end(number)
                 return self._scans[number]
-        series = self.series[number]
-        spacing = self.store.table["pixel_col_mm"][int(series.rows[0])].as_py()
-        prepared = prepare(np.stack(self.store.hu_many(series.rows)), series.positions_mm, self.spec, spacing)
-        scan = np.stack([grey_slice(prepared, k, self.spec) for k in range(len(series.rows))])
+        prepared = self._prepare_scan(number)
+        scan = np.stack([grey_slice(prepared, k, self.spec) for k in range(len(prepared.boxes))])
         with self._lock:
             if number not in self._scans:
                 self._scans[number] = scan

@@ -1,7 +1,8 @@
 """Where a network looks, and what training did to its features: P1 figures 6 and 7.
 
 figures/
-  class_maps.png   the most suspicious hemorrhagic slices that the network never saw, and their class maps
+  class_maps.png   the most suspicious hemorrhagic slices that the network never saw, with the lesions' boxes where the
+                   collection has them, and their class maps
   tsne.png         features of such slices before and after training
 """
 
@@ -13,6 +14,7 @@ import matplotlib as mpl
 import numpy as np
 import torch
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from ichscan.model.preprocess import normalise
@@ -112,7 +114,10 @@ def _draw_maps(
     p: NDArray[np.float64],
     label: int,
 ) -> None:
-    """Above the first channel, below the class map of one label over it, scaled to the strongest cell of each slice."""
+    """Above the first channel, below the class map of one label over it, scaled to the strongest cell of each slice.
+
+    Lesions' boxes are drawn on both, from the store.
+    """
     grey = np.stack([images.grey(int(row)) for row in rows])
     out = network(torch.from_numpy(normalise(grey, images.spec)))
     maps = cell_maps(network, out.features)[:, label].clamp(min=0).numpy()
@@ -123,7 +128,23 @@ def _draw_maps(
         for axes in panels[:, i]:
             axes.imshow(image, cmap="gray", vmin=0, vmax=255)
             axes.set_axis_off()
+            for x, y, width, height in _lesions(images, int(rows[i])):
+                axes.add_patch(Rectangle((x, y), width, height, fill=False, edgecolor="#2aa876", linewidth=1.2))
         shown = large / max(float(large.max()), 1e-12)
         panels[1, i].imshow(shown, cmap="inferno", alpha=0.6 * shown, vmin=0, vmax=1)
         panels[0, i].set_title(f"p = {p[i]:.2f}", fontsize=9)
     figure.savefig(path, dpi=110)
+
+
+def _lesions(images: SliceImages, row: int) -> list[tuple[float, float, float, float]]:
+    """Boxes of a slice as (x, y, width, height) in pixels of the network's input, for matplotlib."""
+    boxes = images.store.boxes_by_slice.get(images.store.table["slice_id"][row].as_py(), [])
+    if not boxes:
+        return []
+    top, left, side = images.square(row)
+    scale = images.spec.size / side
+    # matplotlib's pixel 0 reaches from -.5 to .5
+    return [
+        ((x0 - left) * scale - 0.5, (y0 - top) * scale - 0.5, (x1 - x0) * scale, (y1 - y0) * scale)
+        for _, x0, y0, x1, y1 in boxes
+    ]
