@@ -9,8 +9,10 @@ from ichscan.pages.section import Section
 
 if TYPE_CHECKING:
     from ichscan.datasets.store import SliceStore
+    from ichscan.evaluate.triage import Worklist
 
 DRAWS: Final = 1000
+AUDIT: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,10 @@ class Options:
     seed: int = 0
     prevalence: float | None = None
     store: "SliceStore | None" = None
+    readers: Path | None = None
+    reference: str = "labels"
+    audit: int = AUDIT
+    worklist: "Worklist | None" = None
     run: Path | None = None
 
 
