@@ -18,7 +18,8 @@ from ichscan.datasets.profile import profile
 from ichscan.datasets.profile.summary import boxen, summarise
 from ichscan.errors import DataError, MissingExtraError, OutputError
 from ichscan.labels import LABELS
-from ichscan.pages.draw import INK, svg
+from ichscan.pages.draw import svg
+from ichscan.pages.ink import INK
 from ichscan.pages.section import Bars, Figure, Shares
 
 SDH = (0, 0, 0, 0, 1, 1)

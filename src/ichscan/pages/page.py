@@ -4,6 +4,7 @@ import base64
 import math
 from collections.abc import Mapping, Sequence
 from html import escape
+from itertools import groupby
 from typing import Final
 
 from ichscan.pages.draw import svg
@@ -31,12 +32,14 @@ th, td { padding: .28rem .7rem; text-align: left; border-bottom: 1px solid var(-
 th { font-weight: 600; white-space: normal; background: var(--faint); vertical-align: bottom; }
 .number { text-align: right; font-variant-numeric: tabular-nums; }
 .figures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 25rem), 1fr)); gap: 1rem 2rem; }
+.small { grid-template-columns: repeat(auto-fill, minmax(min(100%, 17rem), 1fr)); gap: .4rem 1.5rem; }
 figure { margin: .6rem 0; min-width: 0; }
 figcaption { font-size: .92rem; font-weight: 600; margin-bottom: .2rem; }
 .pictures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 14rem), 1fr)); gap: .6rem 1rem; }
 .pictures figcaption { font-weight: 400; font-size: .82rem; margin: .2rem 0; overflow-wrap: anywhere; }
 img { max-width: 100%; height: auto; display: block; }
 svg { width: 100%; max-width: 34rem; height: auto; }
+.small svg { max-width: 22rem; }
 footer { margin-top: 3rem; border-top: 1px solid var(--line); padding-top: .6rem; font-size: .85rem; opacity: .75; }
 @media print { body { max-width: none; } figure, tr { break-inside: avoid; } }
 """
@@ -91,14 +94,18 @@ def _tiles(counts: Mapping[str, int]) -> str:
 def _section(section: Section) -> str:
     notes = "".join(f"<p>{escape(note)}</p>" for note in section.notes)
     grids = "".join(_grid(grid) for grid in section.grids)
-    figures = "".join(_figure(figure) for figure in section.figures)
-    drawn = f'<div class="figures">{figures}</div>' if figures else ""
+    drawn = "".join(_figures(small, list(figures)) for small, figures in groupby(section.figures, lambda f: f.small))
     pictures = "".join(_picture(picture) for picture in section.pictures)
     shown = f'<div class="pictures">{pictures}</div>' if pictures else ""
     return (
         f'<section id="{section.key}"><h2>{escape(section.title)}</h2>'
         f'<p class="source">{escape(section.source)}</p>{notes}{grids}{drawn}{shown}</section>'
     )
+
+
+def _figures(small: bool, figures: Sequence[Figure]) -> str:
+    drawn = "".join(_figure(figure) for figure in figures)
+    return f'<div class="figures{" small" if small else ""}">{drawn}</div>'
 
 
 def _figure(figure: Figure) -> str:

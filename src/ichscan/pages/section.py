@@ -92,16 +92,137 @@ class Lines:
     unit: str
 
 
-Chart = Bars | Shares | Histogram | Box | Boxen | Matrix | Lines
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """Points joined by a line, with an optional band around it; None where there is nothing to divide by."""
+
+    x: tuple[float, ...]
+    y: tuple[float | None, ...]
+    low: tuple[float | None, ...] = ()
+    high: tuple[float | None, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Curves:
+    """Named curves of shares, both axes from 0 to 1.
+
+    Attributes:
+        curves: by name; the first is drawn thickest.
+        points: marked places by name of the curve, such as the operating point.
+        diagonal: whether y = x is drawn, the line of chance.
+        level: a horizontal line of reference.
+        place: a vertical line of reference, such as the threshold.
+    """
+
+    curves: Mapping[str, Curve]
+    axis: str
+    unit: str
+    points: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    diagonal: bool = False
+    level: float | None = None
+    place: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reliability:
+    """Mean probability and frequency by bin, with intervals of the frequency; and how many cases have what probability.
+
+    Attributes:
+        predicted, observed, low, high, cases: one entry per bin with cases.
+        edges, counts: histogram of the probabilities; counts[i] lie in [edges[i], edges[i + 1]).
+    """
+
+    predicted: tuple[float, ...]
+    observed: tuple[float, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    cases: tuple[int, ...]
+    edges: tuple[float, ...]
+    counts: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Confusion:
+    """Truth against decision."""
+
+    tn: int
+    fp: int
+    fn: int
+    tp: int
+
+
+@dataclass(frozen=True, slots=True)
+class Overlaid:
+    """Histograms of classes over the same edges; counts[i] lie in [edges[i], edges[i + 1]), the last bin is closed.
+
+    Drawn as shares of each class, so that a rare class is seen beside a frequent one.
+    """
+
+    edges: tuple[float, ...]
+    counts: Mapping[str, tuple[int, ...]]
+    axis: str
+    mark: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A row of a forest plot; `value` is None where nothing can be estimated, and `text` says why or how much."""
+
+    label: str
+    value: float | None
+    low: float | None
+    high: float | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Forest:
+    """Estimates with intervals, in groups, and the value of all cases as a line."""
+
+    groups: Mapping[str, tuple[Estimate, ...]]
+    axis: str
+    reference: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """Probabilities along an ordered axis, and the stretches [start, end] where something is true, by the same names.
+
+    Attributes:
+        curves: by name; the first is drawn thickest and its stretches shade the whole height.
+        spans: true stretches; the others' are drawn as bars below the curves.
+        threshold: of the first curve.
+    """
+
+    x: tuple[float, ...]
+    curves: Mapping[str, tuple[float | None, ...]]
+    spans: Mapping[str, tuple[tuple[float, float], ...]]
+    axis: str
+    unit: str
+    threshold: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Scatter:
+    """Points by class."""
+
+    points: Mapping[str, tuple[tuple[float, float], ...]]
+
+
+Chart = (
+    Bars | Shares | Histogram | Box | Boxen | Matrix | Lines
+    | Curves | Reliability | Confusion | Overlaid | Forest | Track | Scatter
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A chart with its name and title."""
+    """A chart with its name and title; small ones stand three abreast on a wide screen."""
 
     key: str
     title: str
     chart: Chart
+    small: bool = False
 
 
 @dataclass(frozen=True, slots=True)
