@@ -19,11 +19,15 @@ Read = tuple[int, ...]
 
 @dataclass(slots=True)
 class Reads:
-    """Per scan (CQ500-CT-<n>): six labels, 0, 1 or `UNKNOWN`; share of the six on which all three readers agree."""
+    """Per scan (CQ500-CT-<n>): six labels, 0, 1 or `UNKNOWN`; share of the six on which all three readers agree.
+
+    `by_reader` holds the labels of each of `READERS`.
+    """
 
     labels: dict[str, Read] = field(default_factory=dict)
     agreement: dict[str, float] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    by_reader: dict[str, list[Read]] = field(default_factory=dict)
 
 
 def read_reads(path: Path) -> Reads:
@@ -46,6 +50,7 @@ def read_reads(path: Path) -> Reads:
         else:
             reads.problems.append(Problem("contradicting_label", name, "listed twice with other reads: unlabelled"))
             rows[name] = [(UNKNOWN,) * len(LABELS)] * len(READERS)
+    reads.by_reader = rows
     for name, by_reader in rows.items():
         decisions = list(zip(*by_reader, strict=True))
         reads.labels[name] = tuple(majority(votes) for votes in decisions)
