@@ -9,6 +9,7 @@ from ichscan.pages.section import Section
 
 if TYPE_CHECKING:
     from ichscan.datasets.store import SliceStore
+    from ichscan.evaluate.cases import Evaluation
     from ichscan.evaluate.triage import Worklist
 
 DRAWS: Final = 1000
@@ -26,6 +27,9 @@ class Options:
         prevalence: share of patients with hemorrhage for which predictive values are told; None = the data's own.
         store: the images, for parts that show them; None when only tables were given.
         run: folder of the training run that is evaluated, for its own figures; None when something else is.
+        bundle: folder of the model bundle that is evaluated, or that the run made; None when there is none.
+        other: a second source of predictions on the same data, to compare with; None = none.
+        rule: how `--choose` chose the thresholds on this very data; "" = they come from elsewhere.
     """
 
     out: Path
@@ -38,6 +42,9 @@ class Options:
     audit: int = AUDIT
     worklist: "Worklist | None" = None
     run: Path | None = None
+    bundle: Path | None = None
+    other: "Evaluation | None" = None
+    rule: str = ""
 
 
 @dataclass(frozen=True, slots=True)

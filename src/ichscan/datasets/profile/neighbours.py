@@ -31,7 +31,7 @@ def positions(facts: Facts) -> Section:
         summarise(z).row("z of ImagePositionPatient (0020,0032), mm"),
         summarise(step).row("distance of neighbouring slices, mm"),
         summarise(extent).row("extent of a series, mm"),
-        summarise(_tilt(facts)).row("tilt of the slices, degrees"),
+        summarise(tilt(facts)).row("tilt of the slices, degrees"),
     )
     chart = histogram(z, "z, mm (LPS)", "slices", 60)
     figures: tuple[Figure, ...] = (Figure("z_histogram", "Slice positions along the z axis", chart),) if chart else ()
@@ -83,7 +83,7 @@ def _extent(facts: Facts) -> Float64:
     return np.asarray(position[last] - position[facts.starts], np.float64)
 
 
-def _tilt(facts: Facts) -> Float64:
+def tilt(facts: Facts) -> Float64:
     """Angle between slice normal and stacking direction, degrees, float64 (series,); NaN for series of one slice.
 
     `position_mm` is the origin's projection on the normal that Image Orientation (Patient) (0020,0037) gives, so the
