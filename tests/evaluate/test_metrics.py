@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from ichscan.evaluate.calibration import calibrated, expected_calibration_error, fit_platt
-from ichscan.evaluate.intervals import bootstrap_by_patient, wilson
+from ichscan.evaluate.curves import bootstrap_auc
+from ichscan.evaluate.intervals import wilson
 from ichscan.evaluate.metrics import auc, decide, exact_match, macro_f1, weighted_log_loss
 from ichscan.evaluate.thresholds import mean_f1_threshold, sensitivity_threshold, specificity_threshold
 
@@ -43,7 +44,7 @@ def test_bootstrap_covers_the_true_auc() -> None:
     for trial in range(40):
         labels = np.repeat(rng.integers(0, 2, 60), 3).astype(np.uint8)
         scores = rng.normal(labels.astype(float), 1.0)
-        low, high = bootstrap_by_patient(auc, scores, labels, np.repeat(np.arange(60), 3).astype(str), 200, trial)
+        low, high = bootstrap_auc(scores, labels, np.repeat(np.arange(60), 3).astype(str), 200, trial)
         inside += low <= 0.7602 <= high  # P(N(1,1) > N(0,1)) = Phi(1/sqrt 2)
     assert inside >= 33
 

@@ -1,50 +1,126 @@
-"""Confidence intervals by resampling patients: slices of one patient are not independent."""
+"""95 % intervals in closed form: proportions and likelihood ratios, of independent rows and of rows in patients."""
 
-from collections.abc import Callable
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-Metric = Callable[[NDArray[np.float64], NDArray[np.uint8]], float]
+from ichscan.evaluate.metrics import Decisions
+from ichscan.types import Float64
+
+Z: Final = 1.959964
 
 
-def bootstrap_by_patient(
-    metric: Metric,
-    scores: NDArray[np.float64],
-    labels: NDArray[np.uint8],
-    patients: NDArray[np.str_],
-    draws: int = 1000,
-    seed: int = 0,
-) -> tuple[float, float]:
-    """95 % percentile interval of `metric(scores, labels)` over resampled patients (Efron & Tibshirani 1993).
-
-    Args:
-        metric: returns NaN where it is not defined (one class only); such draws are left out.
-        scores: float64 (n,).
-        labels: uint8 (n,), 0 or 1.
-        patients: (n,), the patient of each row.
-        draws: number of resamples.
-        seed: for the resampling.
-    """
-    rng = np.random.default_rng(seed)
-    rows = [np.flatnonzero(patients == p) for p in np.unique(patients)]
-    values = []
-    for _ in range(draws):
-        index = np.concatenate([rows[k] for k in rng.integers(0, len(rows), len(rows))])
-        values.append(metric(scores[index], labels[index]))
-    kept = np.array(values)[~np.isnan(values)]
-    if len(kept) == 0:
-        return float("nan"), float("nan")
-    low, high = np.quantile(kept, [0.025, 0.975])
-    return float(low), float(high)
-
-
-def wilson(successes: int, trials: int, z: float = 1.959964) -> tuple[float, float]:
+def wilson(successes: int, trials: int, z: float = Z) -> tuple[float, float]:
     """95 % interval of a proportion (Wilson 1927); (0, 1) without trials."""
-    if trials == 0:
-        return 0.0, 1.0
-    p = successes / trials
+    return _wilson(successes / trials, trials, z) if trials else (0.0, 1.0)
+
+
+def _wilson(p: float, trials: float, z: float) -> tuple[float, float]:
     center = p + z * z / (2 * trials)
     spread = z * np.sqrt(p * (1 - p) / trials + z * z / (4 * trials * trials))
     scale = 1 + z * z / trials
-    return float((center - spread) / scale), float((center + spread) / scale)
+    return max(float((center - spread) / scale), 0.0), min(float((center + spread) / scale), 1.0)
+
+
+def clustered_wilson(successes: Float64, trials: Float64) -> tuple[float, float]:
+    """95 % interval of a proportion whose rows belong to patients: Wilson's, on the effective number of rows.
+
+    The effective number is that of rows divided by the design effect (Rao & Scott 1992), the ratio of the variance
+    between patients to that of independent rows, at least 1; the quantile is Student's with (patients - 1) degrees of
+    freedom (Korn & Graubard 1998). With no success, or no failure, each patient counts as one row. With one row per
+    patient this is `wilson`.
+
+    Args:
+        successes: float64 (m,), per patient.
+        trials: float64 (m,), per patient.
+    """
+    here = trials > 0
+    s, t = successes[here], trials[here]
+    m, n = len(t), float(t.sum())
+    if m == 0:
+        return 0.0, 1.0
+    if t.max() == 1:
+        return wilson(int(s.sum()), int(n))
+    from scipy.stats import t as student
+
+    p = float(s.sum()) / n
+    effective = float(m)
+    if m > 1 and 0 < p < 1:
+        variance = m / (m - 1) * float(((s - p * t) ** 2).sum()) / n**2
+        effective = n / max(variance / (p * (1 - p) / n), 1.0)
+    return _wilson(p, effective, float(student.ppf(0.975, max(m - 1, 1))))
+
+
+def counts_by_patient(positive: NDArray[np.bool_], labels: NDArray[np.uint8], patients: NDArray[np.generic]) -> Float64:
+    """Per patient tp, fp, tn, fn: float64 (m, 4).
+
+    Args:
+        positive: bool (n,), decisions.
+        labels: uint8 (n,), 0 or 1.
+        patients: (n,), the patient of each row.
+    """
+    _, index = np.unique(patients, return_inverse=True)
+    truth = labels == 1
+    cells = (positive & truth, positive & ~truth, ~positive & ~truth, ~positive & truth)
+    m = int(index.max()) + 1 if len(index) else 0
+    return np.stack([np.bincount(index, cell, minlength=m) for cell in cells], axis=1).astype(np.float64)
+
+
+def decisions_of(counts: Float64) -> Decisions:
+    """All patients together."""
+    tp, fp, tn, fn = (int(v) for v in counts.sum(axis=0))
+    return Decisions(tp, fp, tn, fn)
+
+
+Ratio = tuple[float, float, float]
+
+
+def likelihood_ratios(counts: Float64) -> tuple[Ratio, Ratio]:
+    """LR+ and LR-, each with its 95 % interval: (value, low, high), NaN with one class only.
+
+    The log method of Simel, Samsa & Matchar 1991, with the variance taken between patients (Taylor linearisation); with
+    one row per patient it is theirs. Where a cell is 0 the interval comes from counts as if each patient were one row,
+    and .5 is added to each cell.
+
+    Args:
+        counts: float64 (m, 4), see `counts_by_patient`.
+    """
+    found = decisions_of(counts)
+    if not (found.tp + found.fn and found.fp + found.tn):
+        nothing = (float("nan"),) * 3
+        return nothing, nothing
+    positive = _ratio(found.lr_positive, counts, 0, 1)
+    negative = _ratio(found.lr_negative, counts, 3, 2)
+    return positive, negative
+
+
+def _ratio(value: float, counts: Float64, top: int, bottom: int) -> Ratio:
+    """Of the shares of columns `top` among the positives and `bottom` among the negatives."""
+    positives, negatives = counts[:, 0] + counts[:, 3], counts[:, 1] + counts[:, 2]
+    cells = counts.sum(axis=0)
+    if (cells == 0).any():
+        sizes = [float((side > 0).sum()) / float(side.sum()) for side in (positives, negatives)]
+        cells = cells * np.array([sizes[0], sizes[1], sizes[1], sizes[0]]) + 0.5
+        above, below = cells[0] + cells[3], cells[1] + cells[2]
+        center = np.log((cells[top] / above) / (cells[bottom] / below))
+        variance = 1 / cells[top] - 1 / above + 1 / cells[bottom] - 1 / below
+    else:
+        shares = cells[top] / positives.sum(), cells[bottom] / negatives.sum()
+        one = (counts[:, top] - shares[0] * positives) / cells[top]
+        other = (counts[:, bottom] - shares[1] * negatives) / cells[bottom]
+        center, variance = np.log(shares[0] / shares[1]), ((one - other) ** 2).sum()
+    spread = Z * np.sqrt(variance)
+    return value, float(np.exp(center - spread)), float(np.exp(center + spread))
+
+
+def predictive_values(lr_positive: float, lr_negative: float, prevalence: float) -> tuple[float, float]:
+    """(PPV, NPV) at another prevalence, in (0, 1), by Bayes' theorem: posterior odds = prior odds x likelihood ratio.
+
+    Applied to the ends of the intervals of the likelihood ratios it gives the logit intervals of Mercaldo, Lau & Zhou
+    2007.
+    """
+    odds = prevalence / (1 - prevalence)
+    ppv = 1.0 if np.isinf(lr_positive) else odds * lr_positive / (1 + odds * lr_positive)
+    npv = 0.0 if np.isinf(lr_negative) else 1 / (1 + odds * lr_negative)
+    return float(ppv), float(npv)

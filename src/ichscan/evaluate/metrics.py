@@ -1,4 +1,8 @@
-"""Measures of a detector: ranking (AUC), decisions (sensitivity and the like), and the RSNA score."""
+"""Measures of a detector: ranking (AUC), decisions (sensitivity and the like), probabilities, and the RSNA score.
+
+NaN = not estimable. Curves over all thresholds are in `ichscan.evaluate.curves`, calibration in
+`ichscan.evaluate.calibration`.
+"""
 
 from dataclasses import dataclass
 
@@ -43,13 +47,18 @@ class Decisions:
         return _ratio(self.tn, self.tn + self.fp)
 
     @property
-    def precision(self) -> float:
-        """Share of the decisions for positive that are right."""
+    def ppv(self) -> float:
+        """Positive predictive value (precision): share of the decisions for positive that are right."""
         return _ratio(self.tp, self.tp + self.fp)
 
     @property
+    def npv(self) -> float:
+        """Negative predictive value: share of the decisions for negative that are right."""
+        return _ratio(self.tn, self.tn + self.fn)
+
+    @property
     def f1(self) -> float:
-        """Harmonic mean of sensitivity and precision."""
+        """Harmonic mean of sensitivity and PPV."""
         return _ratio(2 * self.tp, 2 * self.tp + self.fp + self.fn)
 
     @property
@@ -57,9 +66,30 @@ class Decisions:
         """Share of all decisions that are right."""
         return _ratio(self.tp + self.tn, self.tp + self.fp + self.tn + self.fn)
 
+    @property
+    def balanced_accuracy(self) -> float:
+        """Mean of sensitivity and specificity."""
+        return (self.sensitivity + self.specificity) / 2
+
+    @property
+    def lr_positive(self) -> float:
+        """Likelihood ratio of a positive decision, sensitivity / (1 - specificity); infinite without false alarms."""
+        return _odds(self.sensitivity, _ratio(self.fp, self.tn + self.fp))
+
+    @property
+    def lr_negative(self) -> float:
+        """Likelihood ratio of a negative decision, (1 - sensitivity) / specificity; infinite if nothing is left."""
+        return _odds(_ratio(self.fn, self.tp + self.fn), self.specificity)
+
 
 def _ratio(top: int, bottom: int) -> float:
     return top / bottom if bottom else float("nan")
+
+
+def _odds(top: float, bottom: float) -> float:
+    if bottom == 0:
+        return float("inf") if top > 0 else float("nan")
+    return top / bottom
 
 
 def decide(probabilities: NDArray[np.float64], labels: NDArray[np.uint8], threshold: float) -> Decisions:
@@ -74,13 +104,27 @@ def decide(probabilities: NDArray[np.float64], labels: NDArray[np.uint8], thresh
     )
 
 
-def weighted_log_loss(probabilities: NDArray[np.float64], labels: NDArray[np.uint8]) -> float:
-    """The RSNA 2019 score: log loss over (n, 6) with weight 2 for `any`, 1 for each type, clipped at 1e-5."""
+def squared_errors(probabilities: NDArray[np.float64], labels: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Of each row, (n,); their mean is the Brier score (Brier 1950)."""
+    return np.asarray((probabilities - labels) ** 2, np.float64)
+
+
+def log_losses(probabilities: NDArray[np.float64], labels: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Log loss of each entry, in nats, in the shape of `labels`; probabilities are clipped at 1e-5."""
     p = np.clip(probabilities.astype(np.float64), CLIP, 1 - CLIP)
-    loss = -(labels * np.log(p) + (1 - labels) * np.log1p(-p))
+    return np.asarray(-(labels * np.log(p) + (1 - labels) * np.log1p(-p)), np.float64)
+
+
+def weighted_log_losses(probabilities: NDArray[np.float64], labels: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """The RSNA 2019 score of each row, (n,), from (n, 6) with weight 2 for `any`, 1 for each type."""
     weight = np.ones(labels.shape[1])
     weight[ANY] = 2.0
-    return float((loss * weight).sum(axis=1).mean() / weight.sum())
+    return np.asarray((log_losses(probabilities, labels) * weight).sum(axis=1) / weight.sum(), np.float64)
+
+
+def weighted_log_loss(probabilities: NDArray[np.float64], labels: NDArray[np.uint8]) -> float:
+    """The RSNA 2019 score: mean of `weighted_log_losses`; NaN without rows."""
+    return float(weighted_log_losses(probabilities, labels).mean()) if len(labels) else float("nan")
 
 
 def exact_match(decisions: NDArray[np.bool_], labels: NDArray[np.uint8]) -> float:

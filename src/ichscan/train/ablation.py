@@ -15,8 +15,8 @@ from lightning_fabric import Fabric
 from numpy.typing import NDArray
 
 from ichscan.errors import DataError
-from ichscan.evaluate.intervals import bootstrap_by_patient
-from ichscan.evaluate.metrics import weighted_log_loss
+from ichscan.evaluate.metrics import weighted_log_losses
+from ichscan.evaluate.resampling import bootstrap_mean
 from ichscan.labels import LABELS
 from ichscan.train.scan_set import UNKNOWN, Fold
 from ichscan.train.scans import ScanPredictions, cross_fit
@@ -189,14 +189,10 @@ def _row(
     draws: int,
     seed: int,
 ) -> AblationRow:
-    labels, patients = truth.labels, truth.patients
-
-    def gain(both: Float64, y: NDArray[np.uint8]) -> float:
-        return weighted_log_loss(both[:, 1], y) - weighted_log_loss(both[:, 0], y)
-
-    both = np.stack([predicted, alone], axis=1)
-    low, high = bootstrap_by_patient(weighted_log_loss, predicted, labels, patients, draws, seed)
-    gain_low, gain_high = bootstrap_by_patient(gain, both, labels, patients, draws, seed)
+    losses, patients = weighted_log_losses(predicted, truth.labels), truth.patients
+    gains = weighted_log_losses(alone, truth.labels) - losses
+    low, high = bootstrap_mean(losses, patients, draws, seed)
+    gain_low, gain_high = bootstrap_mean(gains, patients, draws, seed)
     sequence, select = variant.sequence, variant.select
     trained = sequence.kind not in ("none", "mean")
     width = next(iter(folds.values())).training.features.shape[1]
@@ -205,12 +201,12 @@ def _row(
         f"{sequence.kind} {sequence.layers} x {sequence.hidden}" if trained else sequence.kind,
         select.method,
         len(LABELS) if select.method == "predictions" else select.count or width,
-        weighted_log_loss(predicted, labels),
+        float(losses.mean()),
         low,
         high,
-        gain(both, labels),
+        float(gains.mean()),
         gain_low,
         gain_high,
-        len(labels),
+        len(losses),
         len(np.unique(patients)),
     )

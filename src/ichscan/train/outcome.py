@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ichscan.evaluate.calibration import calibrated, expected_calibration_error, fit_platt
-from ichscan.evaluate.intervals import bootstrap_by_patient, wilson
+from ichscan.evaluate.curves import bootstrap_auc
+from ichscan.evaluate.intervals import wilson
 from ichscan.evaluate.metrics import Decisions, auc, decide, weighted_log_loss
 from ichscan.evaluate.thresholds import mean_f1_threshold, sensitivity_threshold, specificity_threshold
 from ichscan.labels import ANY, LABELS
@@ -179,7 +180,7 @@ def _figures(
         crossed[here] = calibrated(logits[here], scale, offset)
         cut = _cut(calibrated(logits[rest], scale, offset), labels[rest], folds[rest], specificity)
         decisions[here] = crossed[here] >= cut
-    low, high = bootstrap_by_patient(auc, p, labels, patients)
+    low, high = bootstrap_auc(p, labels, patients)
     return {
         "positives": int(labels.sum()),
         "n": len(labels),
@@ -204,7 +205,7 @@ def _counts(d: Decisions) -> dict[str, Any]:
         "sensitivity_95": wilson(d.tp, d.tp + d.fn),
         "specificity": d.specificity,
         "specificity_95": wilson(d.tn, d.tn + d.fp),
-        "precision": d.precision,
+        "precision": d.ppv,
         "f1": d.f1,
         "accuracy": d.accuracy,
     }

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ichscan.datasets.schema import UNKNOWN
 from ichscan.evaluate.metrics import auc, decide
-from ichscan.evaluate.thresholds import GRID
+from ichscan.evaluate.thresholds import GRID, f1_curve
 from ichscan.labels import LABELS
 from ichscan.train.experiment.levels import Level
 from ichscan.types import Float64
@@ -62,7 +62,7 @@ def draw_f1(path: Path, level: Level, cuts: Float64) -> None:
             here = (level.folds == fold) & (level.y[:, c] != UNKNOWN)
             p, y = level.p[here, c], level.y[here, c]
             if (y == 1).any():
-                curves.append(np.nan_to_num([decide(p, y, t).f1 for t in GRID]))
+                curves.append(f1_curve(p, y))
                 axes.plot(GRID, curves[-1], linewidth=0.9, label=f"fold {fold}")
         if curves:
             axes.plot(GRID, np.mean(curves, axis=0), color="black", linewidth=2, label="mean")

@@ -6,15 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ichscan.datasets.schema import UNKNOWN
-from ichscan.errors import UsageError
-from ichscan.evaluate.intervals import bootstrap_by_patient, wilson
+from ichscan.evaluate.curves import bootstrap_auc
+from ichscan.evaluate.intervals import wilson
 from ichscan.evaluate.metrics import Decisions, auc, decide, exact_match, macro_f1, weighted_log_loss
-from ichscan.evaluate.thresholds import mean_f1_threshold, youden_threshold
+from ichscan.evaluate.thresholds import HALF, cross_fitted, threshold
 from ichscan.labels import LABELS
 from ichscan.train.experiment.levels import Level
 from ichscan.types import Float64
-
-HALF = 0.5
 
 
 def choose_thresholds(level: Level, rule: str) -> Float64:
@@ -29,17 +27,6 @@ def choose_thresholds(level: Level, rule: str) -> Float64:
         if len(np.unique(y)) == 2:
             found[c] = threshold(p, y, level.folds[known], rule)
     return found
-
-
-def threshold(p: Float64, y: NDArray[np.uint8], folds: NDArray[np.int64], rule: str) -> float:
-    """The threshold of one label; p, y, folds (n,). Raises UsageError for an unknown rule."""
-    if rule == "half":
-        return HALF
-    if rule == "mean_f1_curve":
-        return mean_f1_threshold(p, y, folds)[0]
-    if rule == "youden":
-        return youden_threshold(p, y)
-    raise UsageError(f"[outcome].threshold: expected mean_f1_curve, half or youden, found {rule!r}")
 
 
 def measure(level: Level, thresholds: Float64, draws: int, rule: str = "", match: bool = False) -> dict[str, Any]:
@@ -58,7 +45,7 @@ def measure(level: Level, thresholds: Float64, draws: int, rule: str = "", match
         p, y, folds = level.p[known, c], level.y[known, c], level.folds[known]
         out[label] = _of_label(p, y, level.patients[known], float(thresholds[c]), draws)
         if rule and len(np.unique(folds)) > 1:
-            out[label]["cross_fitted"] = counts(decide(_cross_fitted(p, y, folds, rule), y, HALF))
+            out[label]["cross_fitted"] = counts(decide(cross_fitted(p, y, folds, rule).astype(np.float64), y, HALF))
     complete = level.complete
     p, y = level.p[complete], level.y[complete]
     if level.labels == LABELS and len(y):
@@ -73,7 +60,7 @@ def measure(level: Level, thresholds: Float64, draws: int, rule: str = "", match
 
 def _of_label(p: Float64, y: NDArray[np.uint8], patients: NDArray[np.str_], cut: float, draws: int) -> dict[str, Any]:
     area = auc(p, y)
-    interval = bootstrap_by_patient(auc, p, y, patients, draws) if draws and not np.isnan(area) else (np.nan, np.nan)
+    interval = bootstrap_auc(p, y, patients, draws) if draws and not np.isnan(area) else (np.nan, np.nan)
     return {
         "n": len(y),
         "positives": int((y == 1).sum()),
@@ -82,16 +69,6 @@ def _of_label(p: Float64, y: NDArray[np.uint8], patients: NDArray[np.str_], cut:
         "threshold": cut,
         **counts(decide(p, y, cut)),
     }
-
-
-def _cross_fitted(p: Float64, y: NDArray[np.uint8], folds: NDArray[np.int64], rule: str) -> Float64:
-    """1 where a threshold chosen on the other folds says positive; float64 (n,)."""
-    out = np.zeros(len(p))
-    for fold in np.unique(folds):
-        here, rest = folds == fold, folds != fold
-        cut = threshold(p[rest], y[rest], folds[rest], rule) if len(np.unique(y[rest])) == 2 else HALF
-        out[here] = p[here] >= cut
-    return out
 
 
 def counts(found: Decisions) -> dict[str, Any]:
@@ -105,7 +82,7 @@ def counts(found: Decisions) -> dict[str, Any]:
         "sensitivity_95": list(wilson(found.tp, found.tp + found.fn)),
         "specificity": _number(found.specificity),
         "specificity_95": list(wilson(found.tn, found.tn + found.fp)),
-        "precision": _number(found.precision),
+        "precision": _number(found.ppv),
         "f1": _number(found.f1),
         "accuracy": _number(found.accuracy),
     }
