@@ -24,6 +24,7 @@ COMMANDS: Final[Mapping[str, Command]] = MappingProxyType(
         "batch": Command("ichscan.cli.batch", "analyse many head CT scans, resumable, on all cores or machines"),
         "train": Command("ichscan.cli.train", "train and cross-validate a model by a recipe"),
         "tune": Command("ichscan.cli.tune", "try values of a recipe's keys, each a whole training"),
+        "evaluate": Command("ichscan.cli.evaluate", "measure a model on labelled data: the evidence as one report"),
         "submit": Command("ichscan.cli.submit", "write predictions as an RSNA 2019 submission"),
         "data": Command("ichscan.cli.data", "import, verify, explore or split a labelled collection"),
         "models": Command("ichscan.cli.models", "list, show or verify model bundles"),

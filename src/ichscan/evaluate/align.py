@@ -1,6 +1,7 @@
 """Predictions and truth, row beside row. Ids must match; what does not is counted, named, or refused."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -153,7 +154,7 @@ def _scans(
         shown = ", ".join(repr(str(name)) for name in found.scans.ids.slice(0, 1).to_pylist())
         raise DataError(
             f"{int(lost.sum()):,} of {len(lost):,} scans have no prediction of their own: "
-            f"{_listed(part.scans[lost].tolist())}; the predictions are of scans such as {shown}; give all scans, or none"
+            f"{_listed(part.scans[lost].tolist())}; the predictions are of scans such as {shown}; give all, or none"
         )
     p = np.where(lost[:, None], np.nan, found.scans.p[own])
     told = [f"{int(lost.sum()):,} scans have no prediction of their own."] if lost.any() else []
@@ -193,7 +194,7 @@ def _same_predictions(part: Truth, slices: Cases) -> list[str]:
     bounds = [*starts(part.scan_of_slice).tolist(), len(slices)]
     seen: dict[bytes, int] = {}
     same = []
-    for scan, (start, stop) in enumerate(zip(bounds[:-1], bounds[1:], strict=True)):
+    for scan, (start, stop) in enumerate(pairwise(bounds)):
         rows = slices.p[start:stop]
         if stop - start < 3 or len(np.unique(rows[:, ANY])) < 3:
             continue

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from ichscan.datasets.store import SliceStore
 
 PIXEL_MM: Final = 0.35
-"""Taken where Pixel Spacing (0028,0030) is not recorded, as in pictures: a head of 18 cm then spans about 510 pixels."""
+"""Taken where Pixel Spacing (0028,0030) is not recorded, as in pictures: a head 18 cm wide is then 510 pixels wide."""
 NUMBERS: Final = (
     "position", "types", "lesion_mm2", "positive_slices", "slices", "age_years", "thickness_mm", "spacing_mm",
     "tilt_deg",
@@ -155,5 +155,5 @@ def _known(columns: Mapping[str, NDArray[Any]]) -> Columns:
     return {
         name: values
         for name, values in columns.items()
-        if (~np.isnan(values)).any() if values.dtype.kind == "f" else (values != "").any()
-    }  # fmt: skip
+        if ((~np.isnan(values)).any() if values.dtype.kind == "f" else (values != "").any())
+    }

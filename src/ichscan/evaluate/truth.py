@@ -13,7 +13,12 @@ from ichscan.errors import DataError
 from ichscan.evaluate.cases import UNKNOWN
 from ichscan.evaluate.facts import NUMBERS, TEXTS, facts_of_store, kinds, labels_of_groups, relative_position, texts
 from ichscan.evaluate.sources.table import (
-    PLACE, duplicates, named, number_column, read_columns, true_labels,
+    PLACE,
+    duplicates,
+    named,
+    number_column,
+    read_columns,
+    true_labels,
 )  # fmt: skip
 from ichscan.labels import LABELS
 
@@ -81,10 +86,10 @@ class Truth:
         scans, scan_of_slice = np.unique(self.scan_of_slice[chosen], return_inverse=True)
         patients, patient_of_scan = np.unique(self.patient_of_scan[scans], return_inverse=True)
         rows = (np.flatnonzero(chosen), scans, patients)
-        facts = tuple({k: v[r] for k, v in columns.items()} for columns, r in zip(self.facts, rows, strict=True))
+        a, b, c = ({k: v[r] for k, v in columns.items()} for columns, r in zip(self.facts, rows, strict=True))
         return Truth(
             self.slices[chosen], self.scans[scans], self.patients[patients], self.slice_y[chosen], self.scan_y[scans],
-            scan_of_slice, patient_of_scan, facts, self.about, self.warnings,
+            scan_of_slice, patient_of_scan, (a, b, c), self.about, self.warnings,
         )  # fmt: skip
 
 
@@ -122,7 +127,7 @@ def truth_of_store(store: "SliceStore") -> Truth:
 
 
 def truth_of_table(path: Path) -> Truth:
-    """Labels from a CSV or Parquet table: slice_id and labels; patient_id, series_uid, index and facts when they are there.
+    """Labels from a CSV or Parquet table: slice_id, labels, and patient_id, series_uid, index, facts when it has them.
 
     Without series_uid a patient is one scan; without both each slice is a scan and a patient of its own.
 
@@ -177,7 +182,9 @@ def _columns(table: "pa.Table", rows: NDArray[np.int64]) -> dict[str, NDArray[An
 def _refuse_twice(ids: Any, where: str) -> None:
     twice = duplicates(ids)
     if twice:
-        raise DataError(f"{where}: {len(twice):,} are listed more than once: {', '.join(twice[:10])}; keep one row of each")
+        raise DataError(
+            f"{where}: {len(twice):,} are listed more than once: {', '.join(twice[:10])}; keep one row of each"
+        )
 
 
 def _same_images(store: "SliceStore") -> tuple[str, ...]:

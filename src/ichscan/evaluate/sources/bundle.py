@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -84,7 +85,7 @@ def _predict_all(bundle: "Bundle", store: SliceStore, series: Sequence[SeriesRow
         if (parts / f"{number:06d}_scans.parquet").is_file():
             before += size
         else:
-            _predict_group(bundle, store, group, parts / f"{number:06d}", lambda n, d=done: bar(d + n, total, before))
+            _predict_group(bundle, store, group, parts / f"{number:06d}", partial(_shift, bar, done, total, before))
         done += size
         bar(done, total, before)
     pa = arrow()
@@ -94,6 +95,14 @@ def _predict_all(bundle: "Bundle", store: SliceStore, series: Sequence[SeriesRow
     shutil.rmtree(parts)
 
 
+def _shift(bar: Bar, done: int, total: int, before: int, more: int) -> None:
+    bar(done + more, total, before)
+
+
+def _more(bar: Callable[[int], None], done: int, more: int) -> None:
+    bar(done + more)
+
+
 def _predict_group(
     bundle: "Bundle", store: SliceStore, group: Sequence[SeriesRows], stem: Path, bar: Callable[[int], None]
 ) -> None:
@@ -101,7 +110,7 @@ def _predict_group(
     scans: list[dict[str, Any]] = []
     done = 0
     for series in group:
-        found, reason = _predict(bundle, store, series, lambda n, d=done: bar(d + n))
+        found, reason = _predict(bundle, store, series, partial(_more, bar, done))
         done += len(series.rows)
         scan: dict[str, Any] = {"series_uid": series.series_uid, "reason": reason, "warnings": []}
         if found is not None:
@@ -185,8 +194,8 @@ def _predicted(bundle: "Bundle", store: SliceStore, out: Path) -> Predicted:
         {"kind": "bundle", "path": bundle.folder.name, "name": spec.name, "version": spec.version,
          "sha256": bundle.identity.sha256, "out_of_fold": False},
         {"slices": np.array(spec.thresholds["slice"].value), "scans": np.array(spec.thresholds["scan"].value)},
-        f"the bundle's own: slices by {spec.thresholds['slice'].rule}, scans by {spec.thresholds['scan'].rule}, chosen on "
-        f"{spec.thresholds['scan'].chosen_on}",
+        f"the bundle's own: slices by {spec.thresholds['slice'].rule}, scans by {spec.thresholds['scan'].rule}, "
+        f"chosen on {spec.thresholds['scan'].chosen_on}",
         failed={uid: reason for uid, reason in reasons if reason},
         warnings=(*warned, *(f"{n:,} scans: {text}" for text, n in sorted(said.items()))),
     )  # fmt: skip

@@ -149,8 +149,9 @@ def _of_this_data(path: Path, data: Mapping[str, Any], slices: Rows, truth: Trut
     known = np.isin(np.array(slices.ids.to_pylist(), np.str_), truth.slices).mean() if len(slices.ids) else 0.0
     if known < MATCH:
         raise DataError(
-            f"{path}: the run holds predictions of another data set ({data.get('kind')}, {str(data.get('digest'))[:16]}); "
-            f"its networks are not applied here. To apply them, evaluate its bundle: ichscan evaluate {path.name}/bundle"
+            f"{path}: the run holds predictions of another data set ({data.get('kind')}, "
+            f"{str(data.get('digest'))[:16]}); its networks are not applied here. To apply them, evaluate its bundle: "
+            f"ichscan evaluate {path.name}/bundle"
         )
     return ("The run was trained on these slices with other labels or pixels: the data set's digest differs.",)
 

@@ -101,9 +101,9 @@ def _check(p: Float64, where: str) -> None:
     wrong = np.flatnonzero(~((p >= 0) & (p <= 1)))  # NaN is neither
     if len(wrong) and not np.isnan(p).all():
         raise DataError(
-            f"{where}: expected probabilities from 0 to 1, found {p[wrong[0]]:g} in row {wrong[0] + 1} and {len(wrong):,} "
-            "such values; write probabilities, not logits or percent, and leave the whole column out when a label is "
-            "not predicted"
+            f"{where}: expected probabilities from 0 to 1, found {p[wrong[0]]:g} in row {wrong[0] + 1} and "
+            f"{len(wrong):,} such values; write probabilities, not logits or percent, and leave the whole column "
+            "out when a label is not predicted"
         )
 
 
@@ -146,5 +146,7 @@ def folds(table: "pa.Table", path: Path) -> NDArray[np.int64]:
 def duplicates(ids: Any) -> list[str]:
     """Ids that are there more than once."""
     counted = ids.value_counts()
-    return [str(v) for v, n in zip(counted.field("values").to_pylist(), counted.field("counts").to_pylist(), strict=True)
-            if n > 1] if len(counted) < len(ids) else []  # fmt: skip
+    if len(counted) == len(ids):
+        return []
+    pairs = zip(counted.field("values").to_pylist(), counted.field("counts").to_pylist(), strict=True)
+    return [str(value) for value, count in pairs if count > 1]
