@@ -7,6 +7,7 @@ from ichscan.pages.section import Curves, Lines, Reliability, Track
 
 FAINT: Final[dict[str, Any]] = {"color": INK, "linewidth": 0.8, "alpha": 0.5}
 DASHED: Final[dict[str, Any]] = {**FAINT, "linestyle": (0, (4, 3))}
+TICKS: Final = ((0, 0.25, 0.5, 0.75, 1), ("0", "0.25", "0.5", "0.75", "1"))
 EDGE: Final = 0.02
 """Room around the unit square, so that a line along its border is seen."""
 
@@ -24,9 +25,9 @@ def lines(axes: Any, chart: Lines) -> None:
 def curves(axes: Any, chart: Curves) -> None:
     """Curves in the unit square, the first above the others, with bands, marked points and lines of reference."""
     for k, (name, curve) in enumerate(chart.curves.items()):
-        if curve.low and curve.high:
+        if curve.band_x:
             band = (unknown_as_nan(curve.low), unknown_as_nan(curve.high))
-            axes.fill_between(curve.x, *band, color=color(k), alpha=0.22, linewidth=0)
+            axes.fill_between(curve.band_x, *band, color=color(k), alpha=0.22, linewidth=0)
         axes.plot(curve.x, unknown_as_nan(curve.y), color=color(k), linewidth=_width(k), label=name, zorder=3 - 0.1 * k)
         if name in chart.points:
             axes.plot(*chart.points[name], "o", markersize=6, mfc=color(k), mec=INK, zorder=4)
@@ -72,7 +73,7 @@ def track(axes: Any, chart: Track) -> None:
     if chart.threshold is not None:
         axes.axhline(chart.threshold, **DASHED)
     axes.set(xlabel=chart.axis, ylabel=chart.unit, ylim=(-0.04 - 0.06 * len(barred), 1.02))
-    axes.set_yticks([0, 0.25, 0.5, 0.75, 1])
+    axes.set_yticks(*TICKS)
     axes.legend(frameon=False, fontsize=SMALL, ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1.0))
 
 
@@ -82,6 +83,6 @@ def _width(k: int) -> float:
 
 def _unit_square(axes: Any) -> None:
     axes.set(xlim=(-EDGE, 1 + EDGE), ylim=(-EDGE, 1 + EDGE))
-    axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "0.25", "0.5", "0.75", "1"])
-    axes.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0", "0.25", "0.5", "0.75", "1"])
+    axes.set_xticks(*TICKS)
+    axes.set_yticks(*TICKS)
     axes.set_aspect("equal")

@@ -32,21 +32,25 @@ th, td { padding: .28rem .7rem; text-align: left; border-bottom: 1px solid var(-
 th { font-weight: 600; white-space: normal; background: var(--faint); vertical-align: bottom; }
 .number { text-align: right; font-variant-numeric: tabular-nums; }
 .figures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 25rem), 1fr)); gap: 1rem 2rem; }
-.small { grid-template-columns: repeat(auto-fill, minmax(min(100%, 17rem), 1fr)); gap: .4rem 1.5rem; }
+.small { grid-template-columns: repeat(auto-fill, minmax(min(100%, 21rem), 1fr)); gap: .4rem 1.5rem; }
 figure { margin: .6rem 0; min-width: 0; }
 figcaption { font-size: .92rem; font-weight: 600; margin-bottom: .2rem; }
 .pictures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 14rem), 1fr)); gap: .6rem 1rem; }
+.wide { grid-template-columns: repeat(auto-fill, minmax(min(100%, 32rem), 1fr)); }
 .pictures figcaption { font-weight: 400; font-size: .82rem; margin: .2rem 0; overflow-wrap: anywhere; }
 img { max-width: 100%; height: auto; display: block; }
 svg { width: 100%; max-width: 34rem; height: auto; }
 .small svg { max-width: 22rem; }
 footer { margin-top: 3rem; border-top: 1px solid var(--line); padding-top: .6rem; font-size: .85rem; opacity: .75; }
-@media print { body { max-width: none; } figure, tr { break-inside: avoid; } }
+@media print { body { max-width: none; } figure, tr { break-inside: avoid; }
+  details::details-content { content-visibility: visible; block-size: auto; } .scroll { overflow: visible; } }
 """
 
 FOOTER: Final = "Holds no patient identifiers. ichscan is an assistant, not a medical device."
 LONG: Final = 30
 """Tables of more rows are folded until asked for."""
+WIDE: Final = 400
+"""Pictures of more pixels than this get more room."""
 
 
 def to_html(
@@ -94,30 +98,47 @@ def _tiles(counts: Mapping[str, int]) -> str:
 def _section(section: Section) -> str:
     notes = "".join(f"<p>{escape(note)}</p>" for note in section.notes)
     grids = "".join(_grid(grid) for grid in section.grids)
-    drawn = "".join(_figures(small, list(figures)) for small, figures in groupby(section.figures, lambda f: f.small))
-    pictures = "".join(_picture(picture) for picture in section.pictures)
-    shown = f'<div class="pictures">{pictures}</div>' if pictures else ""
+    drawn = "".join(_figures(list(figures)) for _, figures in groupby(section.figures, lambda f: (f.small, f.fold)))
+    shown = "".join(_pictures(list(pictures)) for _, pictures in groupby(section.pictures, _wide))
     return (
         f'<section id="{section.key}"><h2>{escape(section.title)}</h2>'
         f'<p class="source">{escape(section.source)}</p>{notes}{grids}{drawn}{shown}</section>'
     )
 
 
-def _figures(small: bool, figures: Sequence[Figure]) -> str:
-    drawn = "".join(_figure(figure) for figure in figures)
-    return f'<div class="figures{" small" if small else ""}">{drawn}</div>'
+def _figures(figures: Sequence[Figure]) -> str:
+    """Neighbours of one size and fold."""
+    size = " small" if figures[0].small else ""
+    drawn = f'<div class="figures{size}">{"".join(_figure(figure) for figure in figures)}</div>'
+    fold = figures[0].fold
+    return f"<details><summary>{escape(fold)}</summary>{drawn}</details>" if fold else drawn
 
 
 def _figure(figure: Figure) -> str:
     return f"<figure><figcaption>{escape(figure.title)}</figcaption>{svg(figure)}</figure>"
 
 
+def _pictures(pictures: Sequence[Picture]) -> str:
+    size = " wide" if _wide(pictures[0]) else ""
+    return f'<div class="pictures{size}">{"".join(_picture(picture) for picture in pictures)}</div>'
+
+
 def _picture(picture: Picture) -> str:
     data = base64.b64encode(picture.png).decode("ascii")
+    width, height = _png_size(picture.png)
     return (
-        f'<figure><img src="data:image/png;base64,{data}" alt="{escape(picture.alt)}" loading="lazy">'
-        f"<figcaption>{escape(picture.title)}</figcaption></figure>"
+        f'<figure><img src="data:image/png;base64,{data}" width="{width}" height="{height}" loading="lazy" '
+        f'alt="{escape(picture.alt)}"><figcaption>{escape(picture.title)}</figcaption></figure>'
     )
+
+
+def _wide(picture: Picture) -> bool:
+    return _png_size(picture.png)[0] > WIDE
+
+
+def _png_size(png: bytes) -> tuple[int, int]:
+    """Width and height in pixels, from the IHDR chunk that every PNG file starts with (ISO/IEC 15948, 11.2.2)."""
+    return int.from_bytes(png[16:20], "big"), int.from_bytes(png[20:24], "big")
 
 
 def _grid(grid: Grid) -> str:

@@ -94,12 +94,18 @@ class Lines:
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """Points joined by a line, with an optional band around it; None where there is nothing to divide by."""
+    """Points joined by a line; None where there is nothing to divide by.
+
+    Attributes:
+        x, y: the points.
+        low, high, band_x: a band from low to high over band_x; empty = none.
+    """
 
     x: tuple[float, ...]
     y: tuple[float | None, ...]
     low: tuple[float | None, ...] = ()
     high: tuple[float | None, ...] = ()
+    band_x: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,12 +223,21 @@ Chart = (
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A chart with its name and title; small ones stand three abreast on a wide screen."""
+    """A chart with its name and title.
+
+    Attributes:
+        key: name in the JSON; once in a page.
+        title: shown above the chart.
+        chart: what is drawn.
+        small: drawn smaller, for charts that stand in a row of their kind.
+        fold: neighbours with the same words here are folded under them until asked for; "" = shown.
+    """
 
     key: str
     title: str
     chart: Chart
     small: bool = False
+    fold: str = ""
 
 
 @dataclass(frozen=True, slots=True)
