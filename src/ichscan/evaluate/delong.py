@@ -16,6 +16,7 @@ from ichscan.types import Float64
 
 FEW: Final = 10
 """With fewer patients of a class than this, the variance of the sample says too little about itself."""
+ROOM: Final = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +147,7 @@ def _newcombe(auc: float, positives: int, negatives: int) -> tuple[float, float]
         inflation = 1 + half * ((1 - theta) / (2 - theta) + theta / (1 + theta))
         return (theta - auc) ** 2 - Z**2 * theta * (1 - theta) * inflation / (positives * negatives)
 
-    low = float(brentq(gap, 0.0, auc)) if auc > 0 and gap(0.0) > 0 else 0.0
-    high = float(brentq(gap, auc, 1.0)) if auc < 1 and gap(1.0) > 0 else 1.0
+    # Not from the estimate itself: an area of 0 or 1 is a root of its own, and no bound.
+    low = float(brentq(gap, 0.0, auc - ROOM)) if auc > ROOM and gap(0.0) > 0 else 0.0
+    high = float(brentq(gap, auc + ROOM, 1.0)) if auc < 1 - ROOM and gap(1.0) > 0 else 1.0
     return low, high

@@ -32,10 +32,10 @@ th, td { padding: .28rem .7rem; text-align: left; border-bottom: 1px solid var(-
 th { font-weight: 600; white-space: normal; background: var(--faint); vertical-align: bottom; }
 .number { text-align: right; font-variant-numeric: tabular-nums; }
 .figures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 25rem), 1fr)); gap: 1rem 2rem; }
-.small { grid-template-columns: repeat(auto-fill, minmax(min(100%, 21rem), 1fr)); gap: .4rem 1.5rem; }
+.small { grid-template-columns: repeat(auto-fill, minmax(min(100%, 22rem), 1fr)); gap: .4rem 1.5rem; }
 figure { margin: .6rem 0; min-width: 0; }
 figcaption { font-size: .92rem; font-weight: 600; margin-bottom: .2rem; }
-.pictures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 14rem), 1fr)); gap: .6rem 1rem; }
+.pictures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(46%, 14rem), 1fr)); gap: .6rem 1rem; }
 .wide { grid-template-columns: repeat(auto-fill, minmax(min(100%, 32rem), 1fr)); }
 .pictures figcaption { font-weight: 400; font-size: .82rem; margin: .2rem 0; overflow-wrap: anywhere; }
 img { max-width: 100%; height: auto; display: block; }

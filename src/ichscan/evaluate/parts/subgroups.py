@@ -183,15 +183,21 @@ def _estimate(label: str, value: Value) -> Estimate:
 
 
 def _facts(results: list[Result], left_out: dict[str, str], threshold: float) -> dict[str, Any]:
-    groups = [
-        {
-            "by": r.family, "group": r.name, "patients": r.patients, 
-            "patients_with_positive": r.with_positive, "patients_with_negative": r.with_negative, "cases": r.cases, "positives": r.positives,
-            **{name: _fact(value) for name, value in r.values.items()},
-        }
-        for r in results
-    ]  # fmt: skip
+    groups = [_fact_of_group(result) for result in results]
     return {"label": LABELS[ANY], "threshold": threshold, "groups": groups, "left_out": left_out}
+
+
+def _fact_of_group(result: Result) -> dict[str, Any]:
+    return {
+        "by": result.family,
+        "group": result.name,
+        "patients": result.patients,
+        "patients_with_positive": result.with_positive,
+        "patients_with_negative": result.with_negative,
+        "cases": result.cases,
+        "positives": result.positives,
+        **{name: _fact(value) for name, value in result.values.items()},
+    }
 
 
 def _fact(value: Value) -> Any:
