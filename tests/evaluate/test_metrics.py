@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from ichscan.evaluate.calibration import calibrated, expected_calibration_error, fit_platt
+from ichscan.evaluate.calibration import calibrated, fit_platt
 from ichscan.evaluate.curves import bootstrap_auc
 from ichscan.evaluate.intervals import wilson
 from ichscan.evaluate.metrics import auc, decide, exact_match, macro_f1, weighted_log_loss
+from ichscan.evaluate.reliability import expected_calibration_error
 from ichscan.evaluate.thresholds import mean_f1_threshold, sensitivity_threshold, specificity_threshold
 
 

@@ -126,3 +126,8 @@ class Evaluation:
     def level(self, name: str) -> Cases:
         """By name, of `LEVELS`."""
         return {"slices": self.slices, "scans": self.scans, "patients": self.patients}[name]
+
+    @property
+    def shown_levels(self) -> tuple[str, ...]:
+        """Levels that tell something of their own: patients with one scan each are told as scans."""
+        return LEVELS if len(self.patients) != len(self.scans) else LEVELS[:2]

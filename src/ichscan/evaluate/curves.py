@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from ichscan.evaluate.metrics import shares
 from ichscan.evaluate.resampling import Resamples, percentiles
 from ichscan.types import Float64
 
@@ -75,13 +76,13 @@ def area_under_roc(tp: Float64, fp: Float64) -> Float64:
     """P(score of a positive > score of a negative), ties count half; NaN with one class only."""
     found, alarms = _steps(tp), _steps(fp)
     below = fp[-1] - fp + alarms / 2
-    return _divide((found * below).sum(axis=0), tp[-1] * fp[-1])
+    return shares((found * below).sum(axis=0), tp[-1] * fp[-1])
 
 
 def average_precision(tp: Float64, fp: Float64) -> Float64:
     """Sum over the thresholds of (rise in sensitivity) x precision, not interpolated; NaN with one class only."""
     precision = np.divide(tp, tp + fp, out=np.zeros_like(tp), where=tp + fp > 0)
-    area = _divide((_steps(tp) * precision).sum(axis=0), tp[-1])
+    area = shares((_steps(tp) * precision).sum(axis=0), tp[-1])
     return np.asarray(np.where(fp[-1] > 0, area, np.nan), np.float64)
 
 
@@ -89,14 +90,14 @@ def sensitivity_at_specificity(tp: Float64, fp: Float64, specificity: float) -> 
     """The highest sensitivity of all thresholds that keep at least `specificity`; NaN with one class only."""
     kept = fp <= (1 - specificity) * fp[-1] + ROUNDING
     best = np.where(kept, tp, 0.0).max(axis=0)
-    return np.asarray(np.where(fp[-1] > 0, _divide(best, tp[-1]), np.nan), np.float64)
+    return np.asarray(np.where(fp[-1] > 0, shares(best, tp[-1]), np.nan), np.float64)
 
 
 def specificity_at_sensitivity(tp: Float64, fp: Float64, sensitivity: float) -> Float64:
     """The highest specificity of all thresholds that keep at least `sensitivity`; NaN with one class only."""
     kept = tp >= sensitivity * tp[-1] - ROUNDING
     fewest = np.where(kept, fp, fp[-1]).min(axis=0)
-    return np.asarray(np.where(tp[-1] > 0, 1 - _divide(fewest, fp[-1]), np.nan), np.float64)
+    return np.asarray(np.where(tp[-1] > 0, 1 - shares(fewest, fp[-1]), np.nan), np.float64)
 
 
 def bootstrap_auc(
@@ -110,8 +111,4 @@ def bootstrap_auc(
 
 
 def _steps(counts: Float64) -> Float64:
-    return np.diff(counts, axis=0, prepend=np.zeros_like(counts[:1]))
-
-
-def _divide(top: Float64, bottom: Float64) -> Float64:
-    return np.divide(top, bottom, out=np.full(np.shape(top), np.nan), where=np.asarray(bottom) > 0)
+    return np.asarray(np.diff(counts, axis=0, prepend=np.zeros_like(counts[:1])), np.float64)

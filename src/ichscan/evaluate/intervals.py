@@ -9,6 +9,8 @@ from ichscan.evaluate.metrics import Decisions
 from ichscan.types import Float64
 
 Z: Final = 1.959964
+Ratio = tuple[float, float, float]
+"""A number and its 95 % interval: (value, low, high)."""
 
 
 def wilson(successes: int, trials: int, z: float = Z) -> tuple[float, float]:
@@ -52,6 +54,24 @@ def clustered_wilson(successes: Float64, trials: Float64) -> tuple[float, float]
     return _wilson(p, effective, float(student.ppf(0.975, max(m - 1, 1))))
 
 
+def clustered_f1(counts: Float64) -> tuple[float, float]:
+    """95 % interval of F1 from counts per patient, float64 (m, 4), see `counts_by_patient`.
+
+    F1 = 2 J / (1 + J) rises with J = tp / (tp + fp + fn), a proportion; the interval is that of `clustered_wilson`
+    for J, transformed.
+    """
+    low, high = clustered_wilson(counts[:, 0], counts[:, 0] + counts[:, 1] + counts[:, 3])
+    return 2 * low / (1 + low), 2 * high / (1 + high)
+
+
+def mean_of_two(one: Ratio, other: Ratio) -> tuple[float, float]:
+    """95 % interval of the mean of two proportions (value, low, high) by recovery of variances (Zou & Donner 2008)."""
+    below = np.hypot(one[0] - one[1], other[0] - other[1])
+    above = np.hypot(one[2] - one[0], other[2] - other[0])
+    total = one[0] + other[0]
+    return max(float(total - below) / 2, 0.0), min(float(total + above) / 2, 1.0)
+
+
 def counts_by_patient(positive: NDArray[np.bool_], labels: NDArray[np.uint8], patients: NDArray[np.generic]) -> Float64:
     """Per patient tp, fp, tn, fn: float64 (m, 4).
 
@@ -73,15 +93,12 @@ def decisions_of(counts: Float64) -> Decisions:
     return Decisions(tp, fp, tn, fn)
 
 
-Ratio = tuple[float, float, float]
-
-
 def likelihood_ratios(counts: Float64) -> tuple[Ratio, Ratio]:
     """LR+ and LR-, each with its 95 % interval: (value, low, high), NaN with one class only.
 
     The log method of Simel, Samsa & Matchar 1991, with the variance taken between patients (Taylor linearisation); with
     one row per patient it is theirs. Where a cell is 0 the interval comes from counts as if each patient were one row,
-    and .5 is added to each cell.
+    and .5 is added to each cell; a ratio of 0 or infinity is its own bound.
 
     Args:
         counts: float64 (m, 4), see `counts_by_patient`.
@@ -111,7 +128,8 @@ def _ratio(value: float, counts: Float64, top: int, bottom: int) -> Ratio:
         other = (counts[:, bottom] - shares[1] * negatives) / cells[bottom]
         center, variance = np.log(shares[0] / shares[1]), ((one - other) ** 2).sum()
     spread = Z * np.sqrt(variance)
-    return value, float(np.exp(center - spread)), float(np.exp(center + spread))
+    low, high = float(np.exp(center - spread)), float(np.exp(center + spread))
+    return value, 0.0 if value == 0 else low, float("inf") if np.isinf(value) else high
 
 
 def predictive_values(lr_positive: float, lr_negative: float, prevalence: float) -> tuple[float, float]:

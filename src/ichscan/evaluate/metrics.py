@@ -86,6 +86,13 @@ def _ratio(top: int, bottom: int) -> float:
     return top / bottom if bottom else float("nan")
 
 
+def shares(top: NDArray[np.float64], bottom: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Top / bottom, element by element; NaN where there is no denominator."""
+    out = np.full(np.broadcast_shapes(np.shape(top), np.shape(bottom)), np.nan)
+    np.divide(top, bottom, out=out, where=np.asarray(bottom) > 0)
+    return out
+
+
 def _odds(top: float, bottom: float) -> float:
     if bottom == 0:
         return float("inf") if top > 0 else float("nan")

@@ -36,7 +36,7 @@ class Resamples:
     @property
     def draws(self) -> int:
         """How many."""
-        return self.weights.shape[1]
+        return int(self.weights.shape[1])
 
     def index(self, patients: NDArray[np.generic]) -> NDArray[np.int64]:
         """Places of `patients`, (n,), among the distinct ones, int64 (n,).
@@ -44,7 +44,7 @@ class Resamples:
         Raises:
             ValueError: one of them can never be drawn.
         """
-        place = np.searchsorted(self.patients, patients)  # type: ignore[arg-type]
+        place = np.searchsorted(self.patients, patients)
         place = np.minimum(place, max(len(self.patients) - 1, 0))
         if len(patients) and (not len(self.patients) or (self.patients[place] != patients).any()):
             raise ValueError("resamples: expected rows of patients that are drawn, found others")

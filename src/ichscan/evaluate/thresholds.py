@@ -62,6 +62,11 @@ class OperatingPoint:
             raise DataError(f"operating point: expected {names}; {error} is missing or no number") from error
 
 
+def is_test(part: str) -> bool:
+    """Whether this names a test part: test, test2 and the like."""
+    return part.strip().lower().startswith(TEST)
+
+
 def choose(
     binary: Binary, rule: str, parameter: float | None = None, *, part: str, chosen_on: str = ""
 ) -> OperatingPoint:
@@ -78,7 +83,7 @@ def choose(
         UsageError: the rows belong to the test part; unknown rule; parameter absent or out of range.
         DataError: a class is missing.
     """
-    if part.strip().lower() == TEST:
+    if is_test(part):
         raise UsageError(
             "thresholds: asked to choose on the test part; a threshold chosen there flatters what is measured there. "
             "Choose on validation predictions and apply the threshold to the test part"

@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ichscan.evaluate.calibration import calibrated, expected_calibration_error, fit_platt
+from ichscan.evaluate.calibration import calibrated, fit_platt
 from ichscan.evaluate.curves import bootstrap_auc
 from ichscan.evaluate.intervals import wilson
 from ichscan.evaluate.metrics import Decisions, auc, decide, weighted_log_loss
+from ichscan.evaluate.reliability import expected_calibration_error
 from ichscan.evaluate.thresholds import mean_f1_threshold, sensitivity_threshold, specificity_threshold
 from ichscan.labels import ANY, LABELS
 from ichscan.train.sequence import SequenceTraining, scan_logits, train_scan_ensemble
