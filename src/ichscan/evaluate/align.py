@@ -148,7 +148,9 @@ def _scans(
     fold = found.slices.fold[rows][first]
     if found.scans is None:
         return _largest(found.slices.p[rows], first), fold, LARGEST, []
-    own = _rows(part.scans, found.scans, "series_uid")
+    # by place, each patient has one scan, and the patient's name is the scan's
+    names = part.patients[part.patient_of_scan] if found.by_place else part.scans
+    own = _rows(names, found.scans, "series_uid")
     lost = own < 0
     if lost.all() or (lost.mean() > SHARE and not allow_missing):
         shown = ", ".join(repr(str(name)) for name in found.scans.ids.slice(0, 1).to_pylist())

@@ -34,8 +34,8 @@ from ichscan.pages.section import Grid
 
 SCHEMA: Final = "ichscan.evaluation/1"
 PARTS: Final = (
-    "inputs", "measures", "operating_points", "calibration", "figures", "along_scan", "subgroups", "comparison",
-    "readers", "localisation", "gallery", "label_audit", "triage", "checklists",
+    "inputs", "measures", "operating_points", "calibration", "not_sure", "figures", "along_scan", "subgroups", "comparison",
+    "readers", "localisation", "gallery", "label_audit", "training", "triage", "checklists",
 )  # fmt: skip
 """Modules of `ichscan.evaluate.parts`, in the order of the report."""
 
@@ -176,7 +176,7 @@ def _parts(request: Request, store: SliceStore | None) -> tuple[list[str], list[
 def _open(source: str, request: Request, truth: Truth, store: SliceStore | None, out: Path, bar: Bar) -> Evaluation:
     found = open_source(source, truth, store, out, part=request.part, scans=request.scans, bar=bar)
     evaluation = align(truth, found, request.allow_missing)
-    return replace(evaluation, data={**evaluation.data, "part": request.part})
+    return replace(evaluation, data={**evaluation.data, "part": found.about.get("part", request.part)})
 
 
 def _operating(evaluation: Evaluation, request: Request) -> tuple[Evaluation, Points]:

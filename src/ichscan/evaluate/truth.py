@@ -141,7 +141,8 @@ def truth_of_table(path: Path) -> Truth:
     if y is None:
         raise DataError(f"{path}: expected labels in columns {', '.join(LABELS)} (0, 1 or empty), found none of them")
     slices = np.array(ids.to_pylist(), np.str_)
-    patient = texts(table, "patient_id") if "patient_id" in table.column_names else slices
+    owner = "patient" if by_place else "patient_id"
+    patient = texts(table, owner) if owner in table.column_names else slices
     scan = texts(table, "series_uid") if "series_uid" in table.column_names else patient
     order = np.lexsort((_rank(table), scan, patient))
     slices, y, patient, scan = slices[order], y[order], patient[order], scan[order]
@@ -168,7 +169,7 @@ def _numbered(names: NDArray[np.str_]) -> tuple[NDArray[np.str_], NDArray[np.int
 
 
 def _rank(table: "pa.Table") -> NDArray[Any]:
-    for name in ("index", "position_mm"):
+    for name in ("index", "position_mm", "slice"):
         if name in table.column_names:
             return number_column(table, name)
     return np.arange(table.num_rows)

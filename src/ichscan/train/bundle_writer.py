@@ -3,7 +3,7 @@
 import dataclasses
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +38,9 @@ def write_bundle(
     examples: Sequence[Examples],
     out: Path,
     progress: Callable[[str], None],
+    trained_on: Sequence[Mapping[str, str]] = (),
 ) -> Path:
-    """Writes `out/bundle`, `out/metrics.json`, `out/predictions.csv` and `out/figures`. Returns the bundle folder."""
+    """Writes `out/bundle`, `out/metrics.json`, `out/predictions*.csv` and `out/figures`. Returns the bundle folder."""
     folder = out / "bundle"
     folder.mkdir(exist_ok=True)
     progress("scan network, out of fold")
@@ -63,6 +64,7 @@ def write_bundle(
     }
     (out / "metrics.json").write_text(json.dumps(metrics, indent=1), encoding="utf-8")
     _write_predictions(out / "predictions.csv", oof, slices)
+    _write_scans(out / "predictions_scans.csv", oof, scans)
     progress("exporting")
     final = train_scan_ensemble(oof.evidence, oof.labels, recipe.sequence, recipe.seed)
     grey = np.concatenate([e.grey[len(e.grey) // 2 : len(e.grey) // 2 + 1] for e in examples[:PARITY_SLICES]])
@@ -71,6 +73,7 @@ def write_bundle(
         "scan.onnx": export_scan(final, folder / "scan.onnx", oof.evidence[0]),
     }
     spec = _spec(recipe, folder, oof, slices, scans, parity)
+    spec["about"]["trained_on"] = [dict(store) for store in trained_on]
     seal(folder, spec)
     draw_figures(out / "figures", oof, slices, scans)
     write_card(folder / "MODEL_CARD.md", spec, metrics)
@@ -151,4 +154,12 @@ def _write_predictions(path: Path, oof: OutOfFold, slices: Level) -> None:
     table = zip(oof.slice_patients, oof.slice_folds, index, slices.probabilities, oof.slice_labels, strict=True)
     for patient, fold, i, p, y in table:
         lines.append(",".join([str(patient), str(fold), str(i), *(f"{v:.6f}" for v in p), *(str(v) for v in y)]))
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _write_scans(path: Path, oof: OutOfFold, scans: Level) -> None:
+    """Out-of-fold calibrated probabilities of scans by the scan rule: patient, fold, six probabilities, six labels."""
+    lines = [",".join(["patient", "fold", *LABELS, *(f"true_{label}" for label in LABELS)])]
+    for patient, fold, p, y in zip(oof.patients, oof.folds, scans.probabilities, oof.scan_labels, strict=True):
+        lines.append(",".join([patient, str(fold), *(f"{v:.6f}" for v in p), *(str(v) for v in y)]))
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -40,6 +40,8 @@ from ichscan.types import Float32
 Progress = Callable[[str], None]
 ARRAYS = ("grey", "labels", "lesions", "known", "teacher")
 SMOKE_PATIENTS = 12
+CTICH = "ct-ich"
+"""Kind of the folder that needs no import."""
 
 
 def run(recipe: Recipe, data: Path, out: Path, smoke: bool = False, progress: Progress = lambda _: None) -> Path:
@@ -76,7 +78,7 @@ def run(recipe: Recipe, data: Path, out: Path, smoke: bool = False, progress: Pr
         tuple(e.labels for e in examples),
         tuple(folds[p] for p in patients),
     )
-    return write_bundle(recipe, networks[: recipe.ensemble], oof, examples, out, progress)
+    return write_bundle(recipe, networks[: recipe.ensemble], oof, examples, out, progress, _trained_on(data))
 
 
 def _smoke(recipe: Recipe) -> Recipe:
@@ -101,6 +103,14 @@ def _scans(data: Path, smoke: bool, progress: Progress) -> list[LabelledScan]:
         if len(bleeding) == len(healthy) == SMOKE_PATIENTS // 2:
             break
     return bleeding + healthy
+
+
+def _trained_on(data: Path) -> list[dict[str, str]]:
+    """What the bundle tells of its training data, see `ichscan.evaluate.sources.trained_on`."""
+    if not (data / MANIFEST).exists():
+        return [{"kind": CTICH, "digest": ""}]
+    store = open_store(data)
+    return [{"kind": str(store.manifest.get("kind", "")), "digest": store.digest}]
 
 
 def _of_store(data: Path, progress: Progress) -> Iterator[LabelledScan]:

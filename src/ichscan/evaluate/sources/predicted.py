@@ -45,7 +45,7 @@ class Predicted:
         about: for people and programs: kind, name, version, sha256, path's last part.
         thresholds: "slices" and "scans" -> float64 (6,), NaN = none.
         chosen_on: where they come from, one sentence.
-        by_place: ids are patient#index, see `ichscan.evaluate.truth.Truth.places`.
+        by_place: ids of slices are patient#index, see `ichscan.evaluate.truth.Truth.places`; of scans, the patient.
         patients: those of the part that was predicted; None = all of the data.
         only_hemorrhagic: slices without hemorrhage do not count: the source is about types alone.
         without: slices with these types do not count.

@@ -62,7 +62,7 @@ def open_out_of_fold(table: Path, scans: Path, metrics: Path, bundle: Path) -> P
     columns = read_columns(table)
     ids, by_place = named(columns, table)
     slices = Rows(ids, probabilities(columns, table), folds(columns, table), true_labels(columns, table))
-    own = _scans_of(scans) if scans.is_file() else None
+    own = _scans_of(scans, "patient") if scans.is_file() else None
     about: dict[str, Any] = {"kind": "run", "path": table.parent.name, "part": "validation", "out_of_fold": True}
     cuts, chosen_on = _thresholds_beside(metrics, bundle, own is not None)
     if (bundle / SPEC_FILE).is_file():
@@ -71,9 +71,9 @@ def open_out_of_fold(table: Path, scans: Path, metrics: Path, bundle: Path) -> P
     return Predicted(slices, own, about, cuts, chosen_on, by_place)
 
 
-def _scans_of(path: Path) -> Rows:
+def _scans_of(path: Path, key: str = "series_uid") -> Rows:
     table = read_columns(path)
-    ids, _ = named(table, path, "series_uid")
+    ids, _ = named(table, path, key)
     return Rows(ids, probabilities(table, path), folds(table, path))
 
 

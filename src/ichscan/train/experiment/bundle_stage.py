@@ -189,6 +189,7 @@ def _spec(experiment: Experiment, folder: Path, parity: dict[str, float]) -> dic
             "paper": recipe.paper,
             "intended_use": "research, second opinion and triage support; not a medical device",
             "training_data": f"store of kind {experiment.store.manifest.get('kind')}, {experiment.store.digest}",
+            "trained_on": [{"kind": str(experiment.store.manifest.get("kind", "")), "digest": experiment.store.digest}],
             "weights_licence": "that of the training data and of the start weights",
             "recipe": plain,
             "onnx_parity": parity,
