@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ichscan.evaluate.metrics import auc
+from ichscan.evaluate.metrics import auc, decide
 from ichscan.labels import LABELS
 from ichscan.model.bundle import bundle_folder, load_bundle
 
@@ -34,6 +34,19 @@ def test_the_published_predictions_give_the_published_figures(project_root: Path
         y = np.array([int(row[f"true_{label}"]) for row in rows], np.uint8)
         assert auc(p, y) == pytest.approx(metrics["slice"][label]["auc"], abs=1e-3)
         assert metrics["slice"][label]["positives"] == y.sum()
+
+
+def test_the_published_scans_give_the_published_figures(project_root: Path) -> None:
+    metrics = json.loads((project_root / RESULTS / "metrics.json").read_text(encoding="utf-8"))
+    with (project_root / RESULTS / "predictions_scans.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert {row["patient"]: int(row["fold"]) for row in rows} == metrics["folds"]
+    for label in LABELS:
+        p = np.array([float(row[label]) for row in rows])
+        y = np.array([int(row[f"true_{label}"]) for row in rows], np.uint8)
+        assert auc(p, y) == pytest.approx(metrics["scan"][label]["auc"], abs=1e-3)
+        found, told = decide(p, y, metrics["scan"][label]["threshold"]), metrics["scan"][label]["at_threshold"]
+        assert [found.tp, found.fp, found.tn, found.fn] == [told[key] for key in ("tp", "fp", "tn", "fn")]
 
 
 def test_the_bundle_uses_the_published_thresholds(project_root: Path) -> None:

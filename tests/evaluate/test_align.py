@@ -112,7 +112,7 @@ def test_misaligned_ids_show_both_sides(truth: Truth, tmp_path: Path) -> None:
 def test_ids_listed_twice(truth: Truth, tmp_path: Path) -> None:
     columns = predictions(rows())
     columns["slice_id"][1] = "000/0"
-    with pytest.raises(DataError, match="1 ids .* more than once: 000/0"):
+    with pytest.raises(DataError, match=r"1 ids .* more than once: 000/0"):
         aligned(truth, columns, tmp_path)
 
 
@@ -141,9 +141,13 @@ def _null(columns: Columns) -> None:
 
 @pytest.mark.parametrize(
     ("spoil", "told"),
-    [(_logit, r"column any: .* found -2.5 in row 5 and 1 such"), (_percent, "column subdural: .* not logits or percent"),
-     (_nan, "found nan in row 5"), (_null, "found nan in row 5")],
-)  # fmt: skip
+    [
+        (_logit, r"column any: .* found -2.5 in row 5 and 1 such"),
+        (_percent, r"column subdural: .* not logits or percent"),
+        (_nan, "found nan in row 5"),
+        (_null, "found nan in row 5"),
+    ],
+)
 def test_values_that_are_no_probabilities(
     truth: Truth, tmp_path: Path, spoil: Callable[[Columns], None], told: str
 ) -> None:

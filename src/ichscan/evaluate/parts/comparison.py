@@ -6,7 +6,8 @@ from typing import Any, Final
 import numpy as np
 
 from ichscan.evaluate.cases import LEVELS, Binary, Cases, Evaluation
-from ichscan.evaluate.compare import NOT_ESTIMABLE, compare
+from ichscan.evaluate.compare import compare
+from ichscan.evaluate.estimate import NOT_ESTIMABLE
 from ichscan.evaluate.part import Options, Part
 from ichscan.evaluate.resampling import Resamples
 from ichscan.labels import LABELS
