@@ -68,10 +68,11 @@ def roc_points(tp: Float64, fp: Float64, most: int = POINTS) -> tuple[Float64, F
 
 
 def pr_points(tp: Float64, fp: Float64, most: int = POINTS) -> tuple[Float64, Float64]:
-    """(sensitivity, PPV) where sensitivity rises, at most `most` points, evenly along sensitivity."""
-    rises = np.flatnonzero(np.diff(tp, prepend=0.0) > 0)
-    x, y = tp[rises] / tp[-1], tp[rises] / (tp[rises] + fp[rises])
-    keep = _spread(x, most)
+    """(sensitivity, PPV) from the first threshold that finds something, at most `most` points, evenly along the curve."""
+    found = tp > 0
+    x, y = tp[found] / tp[-1], tp[found] / (tp[found] + fp[found])
+    length = np.abs(np.diff(x, prepend=x[0])) + np.abs(np.diff(y, prepend=y[0]))
+    keep = _spread(np.cumsum(length), most)
     return x[keep], y[keep]
 
 

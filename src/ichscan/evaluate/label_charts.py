@@ -7,12 +7,11 @@ import numpy as np
 from ichscan.evaluate.cases import Binary
 from ichscan.evaluate.curves import counts_at
 from ichscan.evaluate.intervals import clustered_wilson
-from ichscan.evaluate.metrics import decide
+from ichscan.evaluate.metrics import decide, shares
+from ichscan.evaluate.reliability import places, reliability
 from ichscan.pages.section import Confusion, Curve, Curves, Overlaid, Reliability
 from ichscan.types import Float64
 
-BINS: Final = 10
-"""Of equal count in reliability curves; equal probabilities stay together."""
 EDGES: Final = np.round(np.linspace(0, 1, 26), 2)
 STEPS: Final = np.round(np.linspace(0, 1, 101), 2)
 
@@ -39,7 +38,7 @@ def threshold_chart(rows: Binary, threshold: float) -> Curves:
     rates = {
         "sensitivity": tp / positives,
         "specificity": 1 - fp / negatives,
-        "PPV": np.divide(tp, tp + fp, out=np.full(len(tp), np.nan), where=tp + fp > 0),
+        "PPV": shares(tp, tp + fp),
         "F1": 2 * tp / (positives + tp + fp),
     }
     curves = {name: Curve(_tuple(STEPS), _optional(values)) for name, values in rates.items()}
@@ -48,20 +47,20 @@ def threshold_chart(rows: Binary, threshold: float) -> Curves:
 
 def reliability_chart(rows: Binary) -> Reliability:
     """Frequency over mean probability in bins of equal count, with 95 % intervals that know the patients."""
-    edges = np.unique(np.quantile(rows.p, np.linspace(0, 1, BINS + 1)))
-    place = np.clip(np.searchsorted(edges, rows.p, side="right") - 1, 0, max(len(edges) - 2, 0))
+    place = places(rows.p, adaptive=True)
+    bins = reliability(rows.p, rows.y, adaptive=True)
     _, patient = np.unique(rows.patients, return_inverse=True)
-    points = []
+    ends = []
     for k in np.unique(place):
         here = place == k
-        cases = int(here.sum())
         trials = np.bincount(patient[here]).astype(np.float64)
-        positives = np.bincount(patient[here], rows.y[here]).astype(np.float64)
-        low, high = clustered_wilson(positives, trials)
-        points.append((float(rows.p[here].mean()), float(rows.y[here].mean()), low, high, cases))
-    predicted, observed, low_ends, high_ends, counts = zip(*points, strict=True)
+        ends.append(clustered_wilson(np.bincount(patient[here], rows.y[here]).astype(np.float64), trials))
+    low, high = zip(*ends, strict=True)
     shown, _ = np.histogram(rows.p, EDGES)
-    return Reliability(predicted, observed, low_ends, high_ends, counts, _tuple(EDGES), tuple(int(n) for n in shown))
+    return Reliability(
+        predicted=_tuple(bins.mean), observed=_tuple(bins.frequency), low=low, high=high,
+        cases=tuple(int(n) for n in bins.count), edges=_tuple(EDGES), counts=tuple(int(n) for n in shown),
+    )  # fmt: skip
 
 
 def _tuple(values: Float64) -> tuple[float, ...]:

@@ -44,17 +44,22 @@ class Bins:
 
 def reliability(p: Float64, y: NDArray[np.uint8], bins: int = BINS, *, adaptive: bool) -> Bins:
     """Bins of equal count (`adaptive`; Nguyen & O'Connor 2015) or of equal width (Naeini et al. 2015); p, y (n,)."""
-    place = np.empty(len(p), np.int64)
-    if adaptive:
-        for number, part in enumerate(np.array_split(np.argsort(p, kind="stable"), bins)):
-            place[part] = number
-    else:
-        place[:] = np.minimum((p * bins).astype(np.int64), bins - 1)
+    place = places(p, bins, adaptive=adaptive)
     count = np.bincount(place, minlength=bins)
     positives = np.bincount(place, y, minlength=bins).astype(np.int64)
     total = np.bincount(place, p, minlength=bins)
     kept = count > 0
     return Bins(count[kept], positives[kept], total[kept] / count[kept])
+
+
+def places(p: Float64, bins: int = BINS, *, adaptive: bool) -> NDArray[np.int64]:
+    """Number of the bin of each probability, as `reliability` has them; int64 (n,)."""
+    if not adaptive:
+        return np.minimum((p * bins).astype(np.int64), bins - 1)
+    place = np.empty(len(p), np.int64)
+    for number, part in enumerate(np.array_split(np.argsort(p, kind="stable"), bins)):
+        place[part] = number
+    return place
 
 
 def expected_calibration_error(p: Float64, y: NDArray[np.uint8], bins: int = BINS, *, adaptive: bool = True) -> float:

@@ -34,10 +34,14 @@ from ichscan.pages.section import Grid
 
 SCHEMA: Final = "ichscan.evaluation/1"
 PARTS: Final = (
-    "inputs", "measures", "operating_points", "calibration", "not_sure", "figures", "along_scan", "subgroups", "comparison",
-    "readers", "localisation", "gallery", "label_audit", "training", "triage", "checklists",
+    "inputs", "measures", "operating_points", "calibration", "not_sure", "figures", "along_scan", "subgroups",
+    "comparison", "readers", "localisation", "gallery", "label_audit", "training", "triage", "checklists",
 )  # fmt: skip
 """Modules of `ichscan.evaluate.parts`, in the order of the report."""
+FOOTER: Final = (
+    "Names slices and scans by the identifiers of the data set, and shows images of it: treat this report as you treat "
+    "the data. ichscan is an assistant, not a medical device."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +242,8 @@ def _page(evaluation: Evaluation, head: Mapping[str, Any], parts: Sequence[Part]
     for level in ("patients", "slices"):
         counts[f"{level} with hemorrhage"] = int((evaluation.level(level).y[:, ANY] == 1).sum())
     sections = [section for part in parts for section in part.sections]
-    return to_html(f"Evaluation of {name} on {data['kind']}{part}", "; ".join(digests), counts, sections)
+    title = f"Evaluation of {name} on {data['kind']}{part}"
+    return to_html(title, "; ".join(digests), counts, sections, FOOTER)
 
 
 def _csv(grid: Grid) -> bytes:

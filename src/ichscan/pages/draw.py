@@ -92,9 +92,15 @@ def _inline(text: str, figure: Figure) -> str:
     text = re.sub(
         r'(<svg[^>]*?) height="[^"]*"', rf'\1 role="img" aria-label="{_escaped(figure.title)}"', text, count=1
     )
+    text = re.sub(r'\bd="[^"]*"', _coarser, text)
     text = re.sub(r'\bid="', f'id="{figure.key}-', text)
     text = text.replace("url(#", f"url(#{figure.key}-").replace('href="#', f'href="#{figure.key}-')
     return text.replace(INK, "currentColor")
+
+
+def _coarser(path: re.Match[str]) -> str:
+    """Two digits after the point: a hundredth of a point is not seen, and the rest is half of the page."""
+    return re.sub(r"(\.\d\d)\d+", r"\1", path.group())
 
 
 def _escaped(text: str) -> str:

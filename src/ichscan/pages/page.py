@@ -14,7 +14,7 @@ STYLE: Final = """
 :root { color-scheme: light dark; --line: rgba(128, 128, 128, .32); --faint: rgba(128, 128, 128, .09); }
 * { box-sizing: border-box; }
 body { font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif;
-  margin: 0 auto; padding: 1rem 1rem 4rem; max-width: 68rem; }
+  margin: 0 auto; padding: 1rem 1rem 4rem; max-width: 74rem; }
 h1 { font-size: 1.6rem; margin: .5rem 0; }
 h2 { font-size: 1.25rem; margin: 2.6rem 0 .2rem; padding-top: .8rem; border-top: 1px solid var(--line); }
 h3, summary { font-size: 1rem; font-weight: 600; margin: 1.2rem 0 .4rem; }
@@ -30,9 +30,10 @@ nav a { display: block; padding: .12rem 0; color: inherit; }
 table { border-collapse: collapse; font-size: .88rem; }
 th, td { padding: .28rem .7rem; text-align: left; border-bottom: 1px solid var(--line); white-space: nowrap; }
 th { font-weight: 600; white-space: normal; background: var(--faint); vertical-align: bottom; }
+td:first-child, th:first-child { position: sticky; left: 0; background: Canvas; }
 .number { text-align: right; font-variant-numeric: tabular-nums; }
 .figures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 25rem), 1fr)); gap: 1rem 2rem; }
-.small { grid-template-columns: repeat(auto-fill, minmax(min(100%, 22rem), 1fr)); gap: .4rem 1.5rem; }
+.small { grid-template-columns: repeat(auto-fill, minmax(min(100%, 16rem), 1fr)); gap: .4rem 1.2rem; }
 figure { margin: .6rem 0; min-width: 0; }
 figcaption { font-size: .92rem; font-weight: 600; margin-bottom: .2rem; }
 .pictures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(46%, 14rem), 1fr)); gap: .6rem 1rem; }
