@@ -53,6 +53,19 @@ def test_the_store_gives_back_what_the_collection_holds(tmp_path: Path) -> None:
     assert not (tmp_path / "store" / "parts").exists()
 
 
+def test_age_and_sex_where_the_collection_tells(tmp_path: Path) -> None:
+    made = collection(tmp_path / "data", ["49,1,0,0,0,0,0,1,0", "50,1,0,0,0,0,0,1,0"], {"049": (1,), "050": (1,)})
+    text = (
+        'Patient Number,"Age\n(years)",Gender,Epidural\n,,,Sub\n49,0.583333333,Female,1\n50,unknown,Male,\n51,3,Male,\n'
+    )
+    (tmp_path / "data" / "patient_demographics.csv").write_text(text)
+    import_collection(made, tmp_path / "store", workers=1)
+    assert open_store(tmp_path / "store").patients.to_pylist() == [
+        {"patient_id": "049", "age_years": 0.583333333, "sex": "F"},
+        {"patient_id": "050", "age_years": None, "sex": "M"},
+    ]
+
+
 def test_contradictions_become_unknown_and_are_reported(tmp_path: Path) -> None:
     rows = [
         "49,1,0,0,0,0,1,1,0", "49,2,0,0,0,0,0,1,0", "49,2,0,0,0,0,0,1,0", "49,3,0,0,0,0,0,1,0", "49,3,1,0,0,0,0,0,0",

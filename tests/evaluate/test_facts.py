@@ -9,7 +9,7 @@ pytest.importorskip("pyarrow")
 from tests.evaluate.stores import PATIENTS, SLICES, make_store, rows
 
 from ichscan.datasets.arrow import write_parquet
-from ichscan.datasets.schema import BOX, table_of
+from ichscan.datasets.schema import BOX, PATIENT, table_of
 from ichscan.datasets.store import open_store
 from ichscan.evaluate.facts import PIXEL_MM, facts_of_store, kinds, labels_of_groups, relative_position
 
@@ -27,6 +27,16 @@ def test_columns_of_a_store(tmp_path: Path) -> None:
     assert scans["tilt_deg"].max() == pytest.approx(0, abs=1e-6)
     for absent in ("lesion_mm2", "age_years", "sex"):
         assert absent not in slices
+
+
+def test_age_and_sex(tmp_path: Path) -> None:
+    folder = make_store(tmp_path / "store")
+    known = [{"patient_id": "001", "age_years": 35.0, "sex": "F"}, {"patient_id": "003", "age_years": None, "sex": "M"}]
+    write_parquet(table_of(known, PATIENT), folder / "patients.parquet")
+    slices, scans, patients = facts_of_store(open_store(folder))
+    assert patients["sex"].tolist()[:4] == ["", "F", "", "M"]
+    np.testing.assert_array_equal(scans["age_years"][:4], [np.nan, 35, np.nan, np.nan])
+    assert slices["age_years"][SLICES] == 35
 
 
 def test_lesion_area(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from ichscan.datasets.collection import Collection, Labelled, Plan, Problem
 from ichscan.datasets.journal import Journal
 from ichscan.datasets.ordering import ordered
 from ichscan.datasets.scans import scan_table
-from ichscan.datasets.schema import BOX, STORE, TABLE, UNKNOWN, schema, table_of
+from ichscan.datasets.schema import BOX, PATIENT, STORE, TABLE, UNKNOWN, schema, table_of
 from ichscan.errors import DataError
 from ichscan.labels import LABELS
 
@@ -54,6 +54,8 @@ def assemble(collection: Collection, plan: Plan, journal: Journal) -> None:
     write_parquet(scans, store / "scans.parquet")
     if boxes is not None:
         write_parquet(boxes, store / "boxes.parquet")
+    if labelled.patients:
+        write_parquet(table_of(labelled.patients, PATIENT), store / "patients.parquet")
     write_whole(store / "problems.csv", _problems_csv(problems))
     manifest = _manifest(collection, plan, table, scans, problems)
     write_whole(store / MANIFEST, json.dumps(manifest, indent=1).encode())

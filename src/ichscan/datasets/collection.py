@@ -90,12 +90,14 @@ class Labelled:
     Attributes:
         slices: uint8 (rows of the table, 6), `schema.UNKNOWN` where not known; None keeps what the rows say.
         scans: labels of whole scans; None takes the union of the slices.
+        patients: rows of `schema.PATIENT`, where the collection tells age or sex.
         problems: of the labels.
     """
 
     slices: NDArray[np.uint8] | None = None
     scans: ScanReads | None = None
     problems: list[Problem] = field(default_factory=list)
+    patients: list[dict[str, Any]] = field(default_factory=list)
 
 
 class Collection(Protocol):

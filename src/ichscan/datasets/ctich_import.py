@@ -19,6 +19,7 @@ from ichscan.datasets.ctich import (
     slice_numbers,
 )
 from ichscan.datasets.ctich_labels import NOT_KNOWN, SliceLabels, read_boxes, read_slice_labels
+from ichscan.datasets.ctich_patients import read_patients
 from ichscan.datasets.fingerprint import file_digest, listing
 from ichscan.datasets.schema import UNKNOWN
 from ichscan.errors import DataError
@@ -83,7 +84,7 @@ class CtIchPictures:
 
     def label(self, table: "pa.Table") -> Labelled:
         """The rows hold their labels already."""
-        return Labelled()
+        return Labelled(patients=read_patients(self.root, table))
 
 
 def _shift(windows: dict[int, tuple[NDArray[np.uint8], NDArray[np.uint8]]]) -> float:

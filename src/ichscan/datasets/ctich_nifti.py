@@ -5,7 +5,6 @@ Patient_demographics.csv. SliceNumber n is the n-th slice of the file, whatever 
 do not tell types apart.
 """
 
-import csv
 import re
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 from ichscan.datasets.collection import Batch, Labelled, Plan, Problem, SliceRead
 from ichscan.datasets.ctich_import import missing_patients, slice_row, unmatched
 from ichscan.datasets.ctich_labels import NOT_KNOWN, read_slice_labels
+from ichscan.datasets.ctich_patients import demographics, read_patients
 from ichscan.datasets.fingerprint import file_digest, listing
 from ichscan.dicom.nifti import is_nifti, nifti_series
 from ichscan.dicom.series import Series
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 LABEL_FILE: Final = "hemorrhage_diagnosis_raw_ct.csv"
-DEMOGRAPHICS: Final = ("Patient_demographics.csv", "patient_demographics.csv")
 NAME: Final = re.compile(r"^(\d+)\.nii(\.gz)?$")
 _read_labels = cache(read_slice_labels)
 
@@ -59,7 +58,7 @@ class CtIchVolumes:
         fingerprint = {"release": "1.3.1", **listing(listed), "labels": file_digest(self.root / LABEL_FILE)}
         present = {patient_number(f) for f in files}
         problems = [*labels.problems, *missing_patients(labels, present)]
-        for patient in sorted(_in_demographics(self.root) - present - set(labels.patients)):
+        for patient in sorted(set(demographics(self.root)) - present - set(labels.patients)):
             problems.append(Problem("missing_patient", f"patient {patient}", "in the demographics, but without images"))
         batches = [Batch((f.name,), max(len(labels.patients.get(patient_number(f), ())), 1)) for f in files]
         return Plan(batches, len(batches), sum(b.size for b in batches), fingerprint, tuple(problems))
@@ -109,7 +108,7 @@ class CtIchVolumes:
 
     def label(self, table: "pa.Table") -> Labelled:
         """The rows hold their labels already."""
-        return Labelled()
+        return Labelled(patients=read_patients(self.root, table))
 
 
 def _series(path: Path) -> Series:
@@ -184,12 +183,3 @@ def mask_boxes(mask: NDArray[np.bool_], labels: tuple[int, ...]) -> list[dict[st
         {"kind": kind, "x0": float(x), "y0": float(y), "x1": float(x + w), "y1": float(y + h)}
         for x, y, w, h, _ in stats[1:].tolist()
     ]
-
-
-def _in_demographics(root: Path) -> set[int]:
-    """Patient numbers; the table has a header of two lines, so that only the first column is looked at."""
-    path = next((root / name for name in DEMOGRAPHICS if (root / name).exists()), None)
-    if path is None:
-        return set()
-    with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
-        return {int(row[0]) for row in csv.reader(file) if row and row[0].strip().isdecimal()}

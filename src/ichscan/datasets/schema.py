@@ -83,6 +83,9 @@ SCANS: Final[Mapping[str, str]] = {
 }
 """scans.parquet: one row per series, in the order of the table."""
 
+PATIENT: Final[Mapping[str, str]] = {"patient_id": "string", "age_years": "double", "sex": "string"}
+"""patients.parquet, where the collection tells: age in years; sex "F", "M" or "O" as in (0010,0040)."""
+
 
 def schema(columns: Mapping[str, str]) -> "pa.Schema":
     """The Arrow schema of one of the column tables above."""

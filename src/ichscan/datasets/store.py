@@ -14,7 +14,7 @@ from ichscan.datasets.assemble import read_manifest
 from ichscan.datasets.codec import checksum, decode
 from ichscan.datasets.scan import Box, LabelledScan
 from ichscan.datasets.scans import label_array, series_starts
-from ichscan.datasets.schema import BOX, SCANS, TABLE, table_of
+from ichscan.datasets.schema import BOX, PATIENT, SCANS, TABLE, table_of
 from ichscan.errors import DataError
 from ichscan.types import Float64, Int16
 
@@ -79,6 +79,12 @@ class SliceStore:
         """Lesion boxes (columns: `schema.BOX`), pixels of their slice; no rows when the collection has none."""
         path = self.path / "boxes.parquet"
         return _checked(path, BOX) if path.exists() else table_of([], BOX)
+
+    @cached_property
+    def patients(self) -> "pa.Table":
+        """Age and sex (columns: `schema.PATIENT`); no rows when the collection does not tell."""
+        path = self.path / "patients.parquet"
+        return _checked(path, PATIENT) if path.exists() else table_of([], PATIENT)
 
     @cached_property
     def labels(self) -> NDArray[np.uint8]:

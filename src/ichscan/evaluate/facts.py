@@ -48,7 +48,7 @@ def facts_of_store(store: "SliceStore") -> tuple[Columns, Columns, Columns]:
     tables = gather(store)
     owner = _patients(tables)
     first = np.flatnonzero(np.diff(owner, prepend=-1))
-    scans = _of_scans(tables)
+    scans = _of_scans(tables) | _of_patients(store)
     area = lesion_area(store)
     slices: Columns = {"position": relative_position(tables.starts, tables.slices), **kinds(store.labels)}
     slices |= {name: values[tables.series_of_row] for name, values in scans.items()}
@@ -133,6 +133,16 @@ def _of_scans(tables: Tables) -> Columns:
     found["tilt_deg"] = tilt(tables)
     found |= {name: texts(first, name) for name in ("manufacturer", "kernel")}
     return found
+
+
+def _of_patients(store: "SliceStore") -> Columns:
+    """Age and sex of the patient of each scan."""
+    known = store.patients
+    rows = {name: row for row, name in enumerate(known["patient_id"].to_pylist())}
+    ages, sexes = numbers(known, "age_years"), texts(known, "sex")
+    own = [rows.get(name, -1) for name in store.scans["patient_id"].to_pylist()]
+    age = np.array([ages[row] if row >= 0 else np.nan for row in own], np.float64)
+    return {"age_years": age, "sex": np.array([sexes[row] if row >= 0 else "" for row in own], np.str_)}
 
 
 def texts(table: "pa.Table", name: str) -> NDArray[np.str_]:
