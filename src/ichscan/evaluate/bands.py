@@ -1,6 +1,7 @@
 """ROC and precision-recall curves as charts: few enough points for a page, with bands of resampled patients."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -18,40 +19,42 @@ GRID: Final = np.linspace(0, 1, 101)
 """Where bands are taken: 1 - specificity, or sensitivity."""
 
 
-def roc_chart(labels: Mapping[str, Binary], thresholds: Mapping[str, float], resamples: Resamples) -> Curves:
-    """ROC curves of labels that have both classes; the first with a 95 % band over draws of patients.
+def curve_charts(
+    labels: Mapping[str, Binary], thresholds: Mapping[str, float], resamples: Resamples
+) -> tuple[Curves, Curves]:
+    """ROC and precision-recall curves of labels that have both classes; the first with bands.
 
     Args:
-        labels: by name.
+        labels: by name, at least one.
         thresholds: operating points to mark, by name; NaN = none.
         resamples: draws of the patients of the first label.
     """
-    curves, points = {}, {}
+    roc, pr = _Drawn(), _Drawn()
     for k, (label, rows) in enumerate(labels.items()):
         _, tp, fp = roc_counts(rows.p, rows.y)
-        name = f"{label} (AUC {float(area_under_roc(tp, fp)):.3f})"
-        x, y = roc_points(tp, fp)
-        curves[name] = _banded(x, y, _roc_band(rows, resamples)) if k == 0 else _plain(x, y)
-        if not np.isnan(thresholds[label]):
-            found, alarms = counts_at(rows.p, rows.y, np.array([thresholds[label]]))
-            points[name] = (float(alarms[0] / fp[-1]), float(found[0] / tp[-1]))
-    return Curves(curves, "1 - specificity", "sensitivity", points, diagonal=True)
-
-
-def pr_chart(labels: Mapping[str, Binary], thresholds: Mapping[str, float], resamples: Resamples) -> Curves:
-    """Precision over sensitivity, as `roc_chart`; the share of positives of the first label as line of reference."""
-    curves, points = {}, {}
-    for k, (label, rows) in enumerate(labels.items()):
-        _, tp, fp = roc_counts(rows.p, rows.y)
-        name = f"{label} (AP {float(average_precision(tp, fp)):.3f})"
-        x, y = pr_points(tp, fp)
-        curves[name] = _banded(x, y, _pr_band(rows, resamples)) if k == 0 else _plain(x, y)
-        if not np.isnan(thresholds[label]):
-            found, alarms = counts_at(rows.p, rows.y, np.array([thresholds[label]]))
-            if found[0] + alarms[0] > 0:
-                points[name] = (float(found[0] / tp[-1]), float(found[0] / (found[0] + alarms[0])))
+        bands = _bands(rows, resamples) if k == 0 else (None, None)
+        auc, ap = float(area_under_roc(tp, fp)), float(average_precision(tp, fp))
+        names = f"{label} (AUC {auc:.3f})", f"{label} (AP {ap:.3f})"
+        roc.curves[names[0]] = _curve(*roc_points(tp, fp), bands[0])
+        pr.curves[names[1]] = _curve(*pr_points(tp, fp), bands[1])
+        if np.isnan(thresholds[label]):
+            continue
+        found, alarms = (float(n[0]) for n in counts_at(rows.p, rows.y, np.array([thresholds[label]])))
+        roc.points[names[0]] = (alarms / float(fp[-1]), found / float(tp[-1]))
+        if found + alarms > 0:
+            pr.points[names[1]] = (found / float(tp[-1]), found / (found + alarms))
     first = next(iter(labels.values()))
-    return Curves(curves, "sensitivity (recall)", "PPV (precision)", points, level=first.positives / len(first.y))
+    level = first.positives / len(first.y)
+    return (
+        Curves(roc.curves, "1 - specificity", "sensitivity", roc.points, diagonal=True),
+        Curves(pr.curves, "sensitivity (recall)", "PPV (precision)", pr.points, level=level),
+    )
+
+
+@dataclass(slots=True)
+class _Drawn:
+    curves: dict[str, Curve] = field(default_factory=dict)
+    points: dict[str, tuple[float, float]] = field(default_factory=dict)
 
 
 def roc_points(tp: Float64, fp: Float64, most: int = POINTS) -> tuple[Float64, Float64]:
@@ -68,7 +71,7 @@ def roc_points(tp: Float64, fp: Float64, most: int = POINTS) -> tuple[Float64, F
 
 
 def pr_points(tp: Float64, fp: Float64, most: int = POINTS) -> tuple[Float64, Float64]:
-    """(sensitivity, PPV) from the first threshold that finds something, at most `most` points, evenly along the curve."""
+    """(sensitivity, PPV) from the first threshold that finds something; thinned as `roc_points`."""
     found = tp > 0
     x, y = tp[found] / tp[-1], tp[found] / (tp[found] + fp[found])
     length = np.abs(np.diff(x, prepend=x[0])) + np.abs(np.diff(y, prepend=y[0]))
@@ -88,28 +91,23 @@ Band = tuple[Float64, Float64, Float64]
 """Where, low and high."""
 
 
-def _roc_band(rows: Binary, resamples: Resamples) -> Band | None:
-    """The middle 95 % of the sensitivity of draws at each 1 - specificity."""
+def _bands(rows: Binary, resamples: Resamples) -> tuple[Band | None, Band | None]:
+    """The middle 95 % of draws: of the sensitivity at each 1 - specificity, and of the PPV at each sensitivity."""
     _, tp, fp = resampled_counts(rows.p, rows.y, rows.patients, resamples)
-    heights = [
-        np.interp(GRID, np.append(0.0, fp[:, k]) / fp[-1, k], np.append(0.0, tp[:, k]) / tp[-1, k])
-        for k in range(resamples.draws)
-        if tp[-1, k] > 0 and fp[-1, k] > 0
-    ]
-    return _middle(heights)
+    both = [(tp[:, k], fp[:, k]) for k in range(resamples.draws) if tp[-1, k] > 0 and fp[-1, k] > 0]
+    return _middle([_roc_heights(*draw) for draw in both]), _middle([_pr_heights(*draw) for draw in both])
 
 
-def _pr_band(rows: Binary, resamples: Resamples) -> Band | None:
-    """The middle 95 % of the PPV of draws at each sensitivity: that of the first threshold which reaches it."""
-    _, tp, fp = resampled_counts(rows.p, rows.y, rows.patients, resamples)
-    heights = []
-    for k in range(resamples.draws):
-        found, alarms = tp[:, k], fp[:, k]
-        if found[-1] > 0 and alarms[-1] > 0:
-            least = np.maximum(GRID * found[-1], 1e-9)  # a sensitivity of 0 has no PPV
-            place = np.minimum(np.searchsorted(found, least, side="left"), len(found) - 1)
-            heights.append(found[place] / (found[place] + alarms[place]))
-    return _middle(heights)
+def _roc_heights(tp: Float64, fp: Float64) -> Float64:
+    heights = np.interp(GRID, np.append(0.0, fp) / fp[-1], np.append(0.0, tp) / tp[-1])
+    return np.asarray(heights, np.float64)
+
+
+def _pr_heights(tp: Float64, fp: Float64) -> Float64:
+    """PPV at the first threshold that reaches the sensitivity."""
+    least = np.maximum(GRID * tp[-1], 1e-9)  # a sensitivity of 0 has no PPV
+    place = np.minimum(np.searchsorted(tp, least, side="left"), len(tp) - 1)
+    return np.asarray(tp[place] / (tp[place] + fp[place]), np.float64)
 
 
 def _middle(heights: list[Float64]) -> Band | None:
@@ -119,13 +117,9 @@ def _middle(heights: list[Float64]) -> Band | None:
     return GRID, low, high
 
 
-def _plain(x: Float64, y: Float64) -> Curve:
-    return Curve(_rounded(x), _rounded(y))
-
-
-def _banded(x: Float64, y: Float64, band: Band | None) -> Curve:
+def _curve(x: Float64, y: Float64, band: Band | None) -> Curve:
     if band is None:
-        return _plain(x, y)
+        return Curve(_rounded(x), _rounded(y))
     where, low, high = band
     return Curve(_rounded(x), _rounded(y), _rounded(low), _rounded(high), _rounded(where))
 

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from ichscan.evaluate.bands import pr_chart, roc_chart
+from ichscan.evaluate.bands import curve_charts
 from ichscan.evaluate.cases import LEVELS, Binary, Cases, Evaluation
 from ichscan.evaluate.label_charts import confusion_chart, reliability_chart, scores_chart, threshold_chart
 from ichscan.evaluate.part import Options, Part
@@ -75,9 +75,10 @@ def _curves(
 ) -> tuple[Figure, ...]:
     first = next(iter(labels.values()))
     resamples = Resamples.of(first.patients, options.draws, options.seed)
+    roc, pr = curve_charts(labels, thresholds, resamples)
     return (
-        Figure(f"{level}-roc", f"ROC curves of {level}", roc_chart(labels, thresholds, resamples)),
-        Figure(f"{level}-pr", f"Precision over recall of {level}", pr_chart(labels, thresholds, resamples)),
+        Figure(f"{level}-roc", f"ROC curves of {level}", roc),
+        Figure(f"{level}-pr", f"Precision over recall of {level}", pr),
     )
 
 
