@@ -91,7 +91,8 @@ def _notes(room: Worklist, scores: Scores | None, evaluation: Evaluation, runs: 
         notes.append(
             f"Scores are drawn from {len(scores.positive)} scans with and {len(scores.negative)} without hemorrhage of "
             "this evaluation, patients drawn anew in each replication: a small set makes wide ranges. In the "
-            f"simulation the flag has a sensitivity of {rates['sensitivity']:.2f} and a specificity of {rates['specificity']:.2f}."
+            f"simulation the flag has a sensitivity of {rates['sensitivity']:.2f} and a specificity of "
+            f"{rates['specificity']:.2f}."
         )
         if np.isnan(evaluation.scans.thresholds[ANY]):
             notes.append(f"The model has no threshold for scans: flagged means a probability of {NO_THRESHOLD:g}.")
