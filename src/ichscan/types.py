@@ -72,6 +72,8 @@ class Prediction:
         class_maps: float32 (slices, 6, map rows, map cols), class activation before ReLU, or None when not asked for.
         boxes: int32 (slices, 3): top row, left column, side length in pixels of the square that the map covers
             (may reach beyond the image).
+        lesion_maps: float32 (slices, 6, map rows, map cols), logit that a cell holds the label, or None when the
+            network has no such maps or they were not asked for. Not of the size of `class_maps` where made finer.
         timing_s: seconds by stage (preprocess, infer).
     """
 
@@ -84,6 +86,7 @@ class Prediction:
     boxes: NDArray[np.int32]
     warnings: tuple[str, ...] = ()
     timing_s: Mapping[str, float] = field(default_factory=dict)
+    lesion_maps: Float32 | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,15 +6,16 @@ import numpy as np
 import pytest
 from tests.samples import prediction, report, volume
 
+from ichscan.explain.draw import canvas, text
+from ichscan.explain.heat import gates, heat, inside_head
+from ichscan.explain.overlay import colour, slice_picture
 from ichscan.labels import ANY
 from ichscan.report.contact_sheet import MAX_TILES, contact_sheet, tiles_shown
-from ichscan.report.draw import canvas, text
-from ichscan.report.heatmap import colour, gates, heat, inside_head, slice_picture
 
 
 def test_heat_is_where_the_map_is() -> None:
     scan = prediction()
-    found = heat(volume(), scan, 2)
+    found = heat(volume(), scan).on(2)
     assert found.shape == (64, 64)
     assert 0.8 < found.max() <= 1
     row, col = np.unravel_index(found.argmax(), found.shape)
@@ -23,10 +24,10 @@ def test_heat_is_where_the_map_is() -> None:
 
 
 def test_a_negative_slice_does_not_light_up() -> None:
-    assert heat(volume(), prediction(), 0).max() == 0
+    assert heat(volume(), prediction()).on(0).max() == 0
     calm = prediction()
     calm.slices[:] = 0.05
-    assert all(heat(volume(), calm, i).max() == 0 for i in range(4))
+    assert all(heat(volume(), calm).on(i).max() == 0 for i in range(4))
 
 
 def test_gates() -> None:
@@ -40,16 +41,16 @@ def test_gates() -> None:
 def test_boxes_may_reach_beyond_the_image() -> None:
     scan = prediction()
     scan.boxes[:] = (-10, 20, 80)
-    found = heat(volume(), scan, 2)
+    found = heat(volume(), scan).on(2)
     row, col = np.unravel_index(found.argmax(), found.shape)
     assert 20 <= row <= 30
     assert col >= 60
 
 
 def test_only_inside_the_head() -> None:
-    inside = np.zeros((64, 64), bool)
-    inside[:, :40] = True
-    found = heat(volume(), prediction(), 2, inside=inside)
+    inside = np.zeros((4, 64, 64), bool)
+    inside[:, :, :40] = True
+    found = heat(volume(), prediction(), inside=inside).on(2)
     assert found[:, 40:].max() == 0
     assert found[:, :40].max() > 0
 
@@ -67,12 +68,12 @@ def test_inside_of_the_head_is_found_where_it_is_needed() -> None:
 
 
 def test_without_class_maps_there_is_no_heat() -> None:
-    assert heat(volume(), replace(prediction(), class_maps=None), 2).max() == 0
+    assert heat(volume(), replace(prediction(), class_maps=None)).on(2).max() == 0
 
 
 def test_shown_as_radiologists_look_at_it() -> None:
     scan = volume()
-    hot = heat(scan, prediction(), 2)
+    hot = heat(scan, prediction()).on(2)
     usual = slice_picture(scan, 2, hot)
     prone = replace(scan, orientation=(-1.0, 0.0, 0.0, 0.0, -1.0, 0.0))
     np.testing.assert_array_equal(slice_picture(prone, 2, hot), usual[::-1, ::-1])

@@ -60,10 +60,12 @@ def test_onnx_equals_torch_and_class_maps_mean_to_the_logits(tmp_path: Path) -> 
     x = np.random.default_rng(0).normal(size=(3, 3, 64, 64)).astype(np.float32)
     assert export_slices(members, 64, tmp_path / "slice.onnx", x) <= 1e-4
     with torch.no_grad():
-        features, maps, evidence = SliceEnsemble(members)(torch.from_numpy(x))
+        features, maps, evidence, lesion_maps = SliceEnsemble(members)(torch.from_numpy(x))
     bias = torch.stack([m.head.bias for m in members]).mean(dim=0)
     torch.testing.assert_close(maps.mean(dim=(2, 3)) + bias, evidence[:, : len(LABELS)], rtol=1e-4, atol=1e-4)
     assert features.shape[1] == 2 * members[0].head.in_features
+    expected = torch.stack([m(torch.from_numpy(x)).lesion_maps for m in members]).mean(dim=0)
+    torch.testing.assert_close(lesion_maps, expected)
 
 
 def test_class_maps_equal_autograd_grad_cam() -> None:
@@ -71,7 +73,7 @@ def test_class_maps_equal_autograd_grad_cam() -> None:
     torch.manual_seed(0)
     member = SliceNetwork(3).eval()
     x = torch.randn(1, 3, 64, 64)
-    _, maps, _ = SliceEnsemble([member])(x)
+    _, maps, _, _ = SliceEnsemble([member])(x)
     features = member(x).features
     logits = member.head(features.mean(dim=(2, 3)))
     cells = features.shape[2] * features.shape[3]

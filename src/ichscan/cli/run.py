@@ -115,7 +115,7 @@ def without_maps(report: Report) -> Report:
     """The report without class maps, which are needed for pictures only."""
     if report.prediction is None or report.prediction.class_maps is None:
         return report
-    return replace(report, prediction=replace(report.prediction, class_maps=None))
+    return replace(report, prediction=replace(report.prediction, class_maps=None, lesion_maps=None))
 
 
 def _name(report: Report) -> str:

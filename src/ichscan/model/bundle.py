@@ -24,7 +24,7 @@ class Bundle:
 
     Attributes:
         slice_network: "slices" float32 (n, channels, size, size) -> "class_maps" float32 (n, 6, map rows, map cols),
-            "evidence" float32 (n, evidence).
+            "evidence" float32 (n, evidence); optional: "lesion_maps" float32, as the class maps.
         scan_network: "evidence" float32 (slices, evidence), inferior to superior -> "slice_logits" float32
             (slices, 6), "scan_logits" float32 (6,).
     """

@@ -32,7 +32,8 @@ def predict(
     Args:
         volume: slices in HU, inferior to superior.
         bundle: a loaded model.
-        class_maps: also keep the class activation maps (adds n x 6 small maps).
+        class_maps: also keep the class activation maps, and lesion maps where the network has them (n x 6 small
+            maps each).
         progress: called with the number of slices done so far.
 
     Raises:
@@ -44,7 +45,7 @@ def predict(
     column_spacing = volume.spacing_mm[1] if volume.spacing_mm else None
     prepared = prepare(volume.hu, volume.positions_mm, spec.input, column_spacing)
     timing = {"preprocess": time.perf_counter() - start, "infer": 0.0}
-    evidence, maps = _run_slices(prepared, bundle, class_maps, progress, timing)
+    evidence, *maps = _run_slices(prepared, bundle, class_maps, progress, timing)
     start = time.perf_counter()
     stride = sequence_stride(volume.positions_mm, spec.input.sequence_mm)
     slice_logits, scan_logits = run_scan(evidence, bundle.scan_network, stride)
@@ -60,7 +61,8 @@ def predict(
         slice_thresholds=np.asarray(spec.thresholds["slice"].value, np.float32),
         scan_thresholds=np.asarray(spec.thresholds["scan"].value, np.float32),
         model=bundle.identity,
-        class_maps=maps,
+        class_maps=maps[0] if maps else None,
+        lesion_maps=maps[1] if len(maps) > 1 else None,
         boxes=prepared.boxes,
         warnings=_warnings(prepared, spec.input, stride),
         timing_s=timing,
@@ -114,22 +116,21 @@ def _run_slices(
     class_maps: bool,
     progress: Callable[[int], None] | None,
     timing: dict[str, float],
-) -> tuple[Float32, Float32 | None]:
-    """Evidence float32 (slices, evidence) and, if asked for, class maps of all slices; adds to `timing`."""
-    outputs = ["evidence", "class_maps"] if class_maps else ["evidence"]
-    evidence: list[Float32] = []
-    maps: list[Float32] = []
+) -> list[Float32]:
+    """Evidence float32 (slices, evidence) and, if asked for, the maps of all slices; adds to `timing`."""
+    outputs = ["evidence"]
+    if class_maps:
+        outputs += ["class_maps", *({"lesion_maps"} & set(bundle.slice_network.outputs))]
+    found: list[list[Float32]] = []
     done = 0
     for batch in _prefetched(prepared, bundle.spec.input, timing):
         start = time.perf_counter()
-        found = bundle.slice_network.run(outputs, slices=batch)
+        found.append(bundle.slice_network.run(outputs, slices=batch))
         timing["infer"] += time.perf_counter() - start
-        evidence.append(found[0])
-        maps += found[1:]
         done += len(batch)
         if progress is not None:
             progress(done)
-    return np.concatenate(evidence), np.concatenate(maps) if maps else None
+    return [np.concatenate(parts) for parts in zip(*found, strict=True)]
 
 
 def _prefetched(prepared: Preparation, spec: InputSpec, timing: dict[str, float]) -> Iterator[Float32]:

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from ichscan.explain.draw import ALERT, CALM, DIM, TEXT, UInt8, box, canvas, text
 from ichscan.labels import ANY, LABELS, TYPES
-from ichscan.report.draw import ALERT, CALM, DIM, TEXT, UInt8, box, canvas, text
 from ichscan.types import Prediction
 
 MARGIN_LEFT = 140

@@ -6,11 +6,12 @@ import cv2
 import numpy as np
 
 from ichscan import __version__
+from ichscan.explain.draw import ALERT, DIM, TEXT, UInt8, box, canvas, paste, text
+from ichscan.explain.heat import Bool, heat
+from ichscan.explain.overlay import flipped_axes, ramp, slice_picture
 from ichscan.labels import ANY, LABELS
 from ichscan.report.chart import HEIGHT as CHART_HEIGHT
 from ichscan.report.chart import chart
-from ichscan.report.draw import ALERT, DIM, TEXT, UInt8, box, canvas, paste, text
-from ichscan.report.heatmap import Bool, colour, flipped_axes, heat, slice_picture
 from ichscan.types import Prediction, Report, Volume
 
 TILE: Final = 176
@@ -41,9 +42,9 @@ def contact_sheet(volume: Volume, report: Report, inside: Bool | None = None) ->
     rows = -(-len(shown) // columns)
     sheet = canvas(HEADER + rows * (TILE + CAPTION) + CHART_HEIGHT, columns * TILE)
     _header(sheet, report, prediction, per_tile)
+    hot = heat(volume, prediction, ANY, inside)
     for place, index in enumerate(shown):
-        mask = None if inside is None else inside[index]
-        picture = slice_picture(volume, index, heat(volume, prediction, index, ANY, mask))
+        picture = slice_picture(volume, index, hot.on(index))
         tile = _tile(_cut(picture, volume, prediction), volume, report, index)
         paste(sheet, tile, HEADER + place // columns * (TILE + CAPTION), place % columns * TILE)
     paste(sheet, chart(prediction, sheet.shape[1]), HEADER + rows * (TILE + CAPTION), 0)
@@ -78,7 +79,7 @@ def _header(sheet: UInt8, report: Report, prediction: Prediction, per_tile: int)
     more = f"; each tile is the most suspicious of {per_tile} slices" if per_tile > 1 else ""
     text(
         sheet,
-        f"red frame: slice at or above its threshold{more}; colour: class activation for 'any'",
+        f"red frame: slice at or above its threshold{more}; colour: where the model sees 'any'",
         12,
         140,
         0.4,
@@ -89,9 +90,8 @@ def _header(sheet: UInt8, report: Report, prediction: Prediction, per_tile: int)
 
 def _legend(sheet: UInt8) -> None:
     """Colour bar: activation from none to the strongest of the scan."""
-    ramp = np.repeat(np.linspace(0, 1, 120, dtype=np.float32)[None], 10, axis=0)
     left = sheet.shape[1] - 200
-    paste(sheet, colour(np.full(ramp.shape, 90, np.uint8), ramp), 131, left)
+    ramp(sheet, 131, left, 120)
     text(sheet, "0", left - 14, 140, 0.4, DIM)
     text(sheet, "scan max", left + 124, 140, 0.4, DIM)
 

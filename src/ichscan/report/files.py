@@ -3,12 +3,11 @@
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ichscan.errors import OutputError
-from ichscan.labels import ANY
+from ichscan.explain.heat import Bool, heat, inside_head
+from ichscan.explain.overlay import Legend, png, slice_picture, with_legend
+from ichscan.labels import ANY, LABELS
 from ichscan.report.contact_sheet import contact_sheet
-from ichscan.report.heatmap import Bool, heat, inside_head, slice_picture
 from ichscan.report.result import one_to_json
 from ichscan.report.write import file_stem, make_folder, write_atomically
 from ichscan.types import Prediction, Report, Volume
@@ -43,20 +42,13 @@ class SeriesWriter:
 
     def _write_slices(self, stem: str, volume: Volume, prediction: Prediction, inside: Bool | None) -> list[Path]:
         suspicious = np.flatnonzero(prediction.slices[:, ANY] >= prediction.slice_thresholds[ANY])
+        hot = heat(volume, prediction, ANY, inside)
+        threshold = float(prediction.slice_thresholds[ANY])
         paths = []
-        for i in suspicious:
+        for i in map(int, suspicious):
             path = self._folder / f"{stem}-slice-{i + 1:03d}.png"
-            heat_map = heat(volume, prediction, int(i), inside=None if inside is None else inside[i])
-            write_atomically(path, png(slice_picture(volume, int(i), heat_map)))
+            place = f"slice {i + 1} of {len(volume.hu)}"
+            legend = Legend(LABELS[ANY], float(prediction.slices[i, ANY]), threshold, place)
+            write_atomically(path, png(with_legend(slice_picture(volume, i, hot.on(i)), legend)))
             paths.append(path)
         return paths
-
-
-def png(picture: NDArray[np.uint8]) -> bytes:
-    """PNG of a BGR picture, uint8 (rows, cols, 3)."""
-    import cv2
-
-    done, data = cv2.imencode(".png", picture)
-    if not done:
-        raise OutputError(f"a picture of {picture.shape} could not be encoded as PNG; report this")
-    return bytes(data)

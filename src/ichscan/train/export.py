@@ -18,6 +18,7 @@ from ichscan.train.slice_network import SliceNetwork
 
 PARITY = 1e-4
 OPSET = 17
+SLICE_OUTPUTS = ("features", "class_maps", "evidence")
 _Network = TypeVar("_Network", bound=nn.Module)
 
 
@@ -35,12 +36,16 @@ class SliceEnsemble(nn.Module):
         self.head = nn.Conv2d(weight.shape[1], len(LABELS), 1, bias=False)
         self.head.weight = nn.Parameter(weight.detach()[:, :, None, None].clone())
 
-    def forward(self, slices: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """float32 (n, channels, size, size) -> features (n, k, h, w), class maps (n, 6, h, w), evidence (n, 16)."""
+    def forward(self, slices: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Float32 (n, channels, size, size) -> the four tensors below.
+
+        features (n, k, h, w), class maps (n, 6, h, w), evidence (n, 16), lesion maps (n, 6, h, w).
+        """
         outputs = [member(slices) for member in self.members]
         features = torch.cat([o.features for o in outputs], dim=1)
         evidence = torch.stack([o.evidence for o in outputs]).mean(dim=0)
-        return features, self.head(features), evidence
+        lesion_maps = torch.stack([o.lesion_maps for o in outputs]).mean(dim=0)
+        return features, self.head(features), evidence, lesion_maps
 
 
 def with_static_padding(network: _Network, shape: tuple[int, int, int]) -> _Network:
@@ -97,23 +102,37 @@ def export_slices(members: Sequence[SliceNetwork], size: int, path: Path, exampl
     """
     shape = (example.shape[1], size, size)
     ensemble = SliceEnsemble([with_static_padding(m, shape) for m in members])
-    return export_slice_network(ensemble, SliceEnsemble([m.cpu().eval() for m in members]), path, example)
+    reference = SliceEnsemble([m.cpu().eval() for m in members])
+    return export_slice_network(ensemble, reference, path, example, (*SLICE_OUTPUTS, "lesion_maps"), free_size=True)
 
 
-def export_slice_network(network: nn.Module, reference: nn.Module, path: Path, example: np.ndarray[Any, Any]) -> float:
-    """Writes slice.onnx: slices -> features, class_maps, evidence. Returns the largest difference to torch.
+def export_slice_network(
+    network: nn.Module,
+    reference: nn.Module,
+    path: Path,
+    example: np.ndarray[Any, Any],
+    names: Sequence[str] = SLICE_OUTPUTS,
+    *,
+    free_size: bool = False,
+) -> float:
+    """Writes slice.onnx: slices -> `names`. Returns the largest difference to torch.
 
     Args:
         network: what is exported; without operations that ONNX has not.
         reference: what it has to equal.
         path: the file.
         example: float32 (n, channels, size, size), what both are compared on.
+        names: of its outputs, in order.
+        free_size: the file takes slices of any size, for finer maps. Padding stays as it is at the example's size; so
+            both have to be multiples of the network's stride.
 
     Raises BundleError when it exceeds 1e-4.
     """
-    names = ["features", "class_maps", "evidence"]
     first = torch.from_numpy(example[:2])
-    write_onnx(network.eval(), first, path, ["slices"], names, {name: {0: "n"} for name in ["slices", *names]})
+    axes = {name: {0: "n"} for name in ["slices", *names]}
+    if free_size:
+        axes |= {name: {0: "n", 2: f"{name}_rows", 3: f"{name}_cols"} for name in axes if name != "evidence"}
+    write_onnx(network.eval(), first, path, ["slices"], list(names), axes)
     with torch.no_grad():
         expected = reference.eval()(torch.from_numpy(example))
     return _parity(path, {"slices": example}, dict(zip(names, expected, strict=True)))
