@@ -3,6 +3,7 @@
 import argparse
 import importlib.util
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +13,8 @@ from ichscan.errors import MissingExtraError, UsageError
 
 NEEDED: Final = ("pyarrow", "matplotlib", "scipy", "sklearn")
 DRAWS: Final = 1000
+AUDIT: Final = 20
+REFERENCES: Final = ("labels", "readers")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -50,6 +53,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--allow-missing", action="store_true", help="evaluate the others when over 1 %% of the ids have no partner")
     add("--draws", type=int, default=DRAWS, metavar="N", help=f"bootstrap resamples of patients (default: {DRAWS})")
     add("--seed", type=int, default=0, metavar="N", help="of the resampling (default: 0)")
+    _configure_readers(parser)
     add(
         "--prevalence",
         type=float,
@@ -76,10 +80,38 @@ def _configure_thresholds(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _configure_readers(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--readers",
+        type=Path,
+        metavar="CSV",
+        help="reads by people: slice_id, series_uid or patient_id, reader, labels",
+    )
+    parser.add_argument(
+        "--reference",
+        choices=REFERENCES,
+        default=REFERENCES[0],
+        metavar="REFERENCE",
+        help="what model and readers are held against: labels (default), or the readers' majority (readers)",
+    )
+    parser.add_argument(
+        "--audit", type=int, default=AUDIT, metavar="N", help=f"doubtful labels to show (default: {AUDIT})"
+    )
+    parser.add_argument(
+        "--worklist",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="a setting of the simulated worklist, e.g. per_hour=6 (repeatable; docs/evaluate.md)",
+    )
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Evaluates; 0, or the exit code of the error."""
     if arguments.draws < 0:
         raise UsageError(f"--draws {arguments.draws}: expected 0 or more")
+    if arguments.audit < 0:
+        raise UsageError(f"--audit {arguments.audit}: expected 0 or more")
     if arguments.prevalence is not None and not 0 < arguments.prevalence < 1:
         raise UsageError(f"--prevalence {arguments.prevalence:g}: expected a share between 0 and 1")
     missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
@@ -88,17 +120,39 @@ def run(arguments: argparse.Namespace) -> int:
     from ichscan.evaluate.operating import parse_rule
     from ichscan.evaluate.part import Options
     from ichscan.evaluate.run import Request, evaluate
+    from ichscan.evaluate.triage import worklist
 
     request = Request(
         arguments.source, arguments.data, arguments.labels, arguments.part, arguments.scans, arguments.thresholds,
         parse_rule(arguments.choose) if arguments.choose else None, arguments.write_bundle, arguments.compare,
         arguments.allow_missing,
     )  # fmt: skip
-    options = Options(arguments.out, arguments.draws, arguments.seed, arguments.prevalence)
-    with RateBar("slices") as bar:
-        report = evaluate(request, options, _tell, bar.update)
+    options = Options(
+        arguments.out, arguments.draws, arguments.seed, arguments.prevalence, readers=arguments.readers,
+        reference=arguments.reference, audit=arguments.audit,
+        worklist=worklist(arguments.worklist) if arguments.worklist else None,
+    )  # fmt: skip
+    with ExitStack() as stack:
+        report = evaluate(request, options, _tell, _Bar(stack).update)
     print(f"The report is in {printable(str(report))}; for programs: evaluation.json and tables beside it")
     return 0
+
+
+class _Bar:
+    """A bar from the first slice that a bundle predicts to the last; other sources predict none."""
+
+    def __init__(self, stack: ExitStack) -> None:
+        self._stack = stack
+        self._bar: RateBar | None = None
+
+    def update(self, done: int, total: int, before: int) -> None:
+        """See `RateBar.update`."""
+        if self._bar is None:
+            self._bar = self._stack.enter_context(RateBar("slices"))
+        self._bar.update(done, total, before)
+        if done >= total:
+            self._stack.close()
+            self._bar = None
 
 
 def _tell(line: str) -> None:

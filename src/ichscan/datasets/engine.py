@@ -86,16 +86,8 @@ def _import(collection: Collection, store: Path, workers: Executor | int, progre
 
 
 def _refuse_foreign(store: Path) -> None:
-    ours = {
-        "parts",
-        "slices",
-        "import.lock",
-        "table.parquet",
-        "scans.parquet",
-        "boxes.parquet",
-        "patients.parquet",
-        "problems.csv",
-    }
+    tables = {f"{name}.parquet" for name in ("table", "scans", "boxes", "patients")}
+    ours = {"parts", "slices", "import.lock", "problems.csv", *tables}
     other = sorted(p.name for p in store.iterdir() if p.name not in ours and not p.name.endswith(".tmp"))
     if other and not (store / "parts").exists():
         raise DataError(

@@ -12,7 +12,7 @@ import numpy as np
 from ichscan.datasets.arrow import write_whole
 from ichscan.errors import DataError, OutputError, UsageError
 from ichscan.evaluate.cases import LEVELS, Cases, Evaluation
-from ichscan.evaluate.thresholds import PARAMETERS, RULES, TEST, OperatingPoint, choose
+from ichscan.evaluate.thresholds import PARAMETERS, RULES, OperatingPoint, choose, is_test
 from ichscan.labels import LABELS
 from ichscan.model.spec import SPEC_FILE, load_spec
 from ichscan.types import Float64
@@ -69,7 +69,7 @@ def choose_all(evaluation: Evaluation, rule: Rule, part: str) -> tuple[Evaluatio
     Raises:
         UsageError: `part` is the test part.
     """
-    if part.strip().lower().startswith(TEST):
+    if is_test(part):
         raise UsageError(
             f"--choose {rule}: this is the test part; a threshold chosen on it flatters what is measured on it. "
             "Choose on validation predictions (--part validation) and apply them here with --thresholds"

@@ -30,7 +30,7 @@ from ichscan.model.bundle import bundle_folder
 from ichscan.model.spec import SPEC_FILE
 from ichscan.pages.document import dumps, sections_of
 from ichscan.pages.page import to_html
-from ichscan.pages.section import Grid
+from ichscan.pages.section import Grid, Section
 
 SCHEMA: Final = "ichscan.evaluation/1"
 PARTS: Final = (
@@ -100,6 +100,7 @@ def evaluate(
     if request.compare:
         tell(f"predictions to compare with: {Path(request.compare).name}")
         other = _open(request.compare, replace(request, scans=None), truth, store, options.out / "other", bar)
+        other, _ = _operating(other, replace(request, thresholds=None))
         options = replace(options, other=other)
     for warning in evaluation.data["warnings"]:
         tell(f"warning: {warning}")
@@ -117,7 +118,8 @@ def write_evidence(
         if importlib.util.find_spec(f"ichscan.evaluate.parts.{name}") is None:
             continue
         tell(name.replace("_", " "))
-        parts.append(importlib.import_module(f"ichscan.evaluate.parts.{name}").part(evaluation, options))
+        module = importlib.import_module(f"ichscan.evaluate.parts.{name}")
+        parts.append(module.part(evaluation, replace(options, made=tuple(parts))))
     sections = [section for part in parts for section in part.sections]
     head = _head(evaluation, options, points or {})
     facts = {part.key: part.facts for part in parts}
@@ -127,7 +129,7 @@ def write_evidence(
         (options.out / "tables").mkdir(parents=True, exist_ok=True)
         for section in sections:
             for grid in section.grids:
-                write_whole(options.out / "tables" / f"{section.key}-{grid.key}.csv", _csv(grid))
+                write_whole(options.out / "tables" / f"{table_name(section, grid)}.csv", _csv(grid))
         document = {"schema": SCHEMA, **head, "parts": facts, "sections": sections_of(sections)}
         write_whole(options.out / "evaluation.json", dumps(document).encode("utf-8"))
         write_whole(options.out / "report.html", page.encode("utf-8"))
@@ -136,6 +138,11 @@ def write_evidence(
             f"{options.out}: the report cannot be written ({error.strerror}); choose another folder"
         ) from error
     return options.out / "report.html"
+
+
+def table_name(section: Section, grid: Grid) -> str:
+    """Name of a table's file, without the same word twice."""
+    return grid.key if grid.key.startswith(section.key) else f"{section.key}-{grid.key}"
 
 
 def _check(request: Request) -> None:
