@@ -101,7 +101,7 @@ def findings(cases: Cases, scan_of_row: NDArray[np.int64]) -> list[Finding]:
     doubts = disagreements(cases)
     kinds = _kinds(cases, doubts)
     found = [
-        _finding(cases, doubts, scan_of_row, kind, rows)
+        _finding(cases, doubts, scan_of_row, kind, rows, marked[rows])
         for kind, marked in zip(KINDS, kinds, strict=True)
         for rows in _runs(np.flatnonzero(marked.any(axis=1)), scan_of_row)
     ]
@@ -142,9 +142,10 @@ def _runs(rows: NDArray[np.int64], scan_of_row: NDArray[np.int64]) -> list[NDArr
 
 
 def _finding(
-    cases: Cases, doubts: Disagreements, scan_of_row: NDArray[np.int64], kind: str, rows: NDArray[np.int64]
-) -> Finding:
-    marked = _kinds(cases, doubts)[KINDS.index(kind)][rows]
+    cases: Cases, doubts: Disagreements, scan_of_row: NDArray[np.int64], kind: str, kept: NDArray[np.bool_],
+    rows: NDArray[np.int64],
+) -> Finding:  # fmt: skip
+    marked = kept[rows]
     evidence = np.where(marked, doubts.evidence[rows], -np.inf)
     place, first = (int(k) for k in np.unravel_index(np.argmax(evidence), evidence.shape))
     peak = int(rows[place])

@@ -29,6 +29,7 @@ class Options:
         run: folder of the training run that is evaluated, for its own figures; None when something else is.
         bundle: folder of the model bundle that is evaluated, or that the run made; None when there is none.
         other: a second source of predictions on the same data, to compare with; None = none.
+        made: the parts of this report that are already made, for those that sum them up.
         rule: how `--choose` chose the thresholds on this very data; "" = they come from elsewhere.
     """
 
@@ -45,6 +46,7 @@ class Options:
     bundle: Path | None = None
     other: "Evaluation | None" = None
     rule: str = ""
+    made: "tuple[Part, ...]" = ()
 
 
 @dataclass(frozen=True, slots=True)

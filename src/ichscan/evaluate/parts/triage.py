@@ -25,13 +25,11 @@ NO_THRESHOLD: Final = 0.5
 def part(evaluation: Evaluation, options: Options) -> Part:
     """Simulates the worklist of `options.worklist` with the scores of the evaluated scans."""
     room = options.worklist or Worklist()
-    if options.worklist is None and options.prevalence is not None:
-        room = Worklist(prevalence=options.prevalence)
     scores = scores_of(evaluation)
     if scores is None and room.sensitivity is None:
         note = (
             "Not estimable: this needs scans with and without hemorrhage, or a sensitivity and a specificity, given "
-            "as --triage sensitivity=... --triage specificity=..."
+            "as --triage sensitivity=... specificity=..."
         )
         return Part(KEY, {"waits": "not estimable"}, (Section(KEY, TITLE, SOURCE, (note,)),))
     runs = simulate(room, scores, options.seed)
