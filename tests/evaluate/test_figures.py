@@ -139,7 +139,7 @@ def test_part_draws_each_level_once(tmp_path: Path) -> None:
     assert part.facts["patients"] == "the same as of scans"
     assert [section.key for section in part.sections] == ["figures-slices", "figures-scans"]
     assert part.facts["slices"]["not estimable"]["subarachnoid"] == {"cases": 18, "positives": 0}
-    assert any(note.startswith("subarachnoid: not estimable, 0 of 18") for note in part.sections[0].notes)
+    assert "subarachnoid (positive: 0 of 18)" in part.sections[0].notes[1]
     keys = [figure.key for section in part.sections for figure in section.figures]
     assert len(keys) == len(set(keys))
     shown = [figure for figure in part.sections[0].figures if not figure.fold]
@@ -163,7 +163,11 @@ def test_one_class_only_is_not_estimable(tmp_path: Path) -> None:
     p = np.full((4, 6), 0.2)
     part = figures.part(evaluation(p, labels_of(["-"] * 4), [0, 0, 1, 1]), Options(tmp_path))
     assert part.sections[0].figures == ()
-    assert "any: not estimable, 0 of 4 slices are positive." in part.sections[0].notes
+    assert (
+        part.sections[0]
+        .notes[0]
+        .startswith("Not estimable without both classes, so not drawn: any (positive: 0 of 4), ")
+    )
 
 
 def test_scans_worth_looking_at_come_first(tmp_path: Path) -> None:

@@ -33,7 +33,6 @@ from ichscan.pages.section import (
     Overlaid,
     Picture,
     Reliability,
-    Scatter,
     Section,
     Shares,
     Track,
@@ -57,7 +56,6 @@ CHARTS: tuple[Chart, ...] = (
     Forest({HOSTILE: (Estimate(HOSTILE, 0.5, 0.4, 0.6, "x"), Estimate("b", None, None, None, HOSTILE))}, "a", 0.5),
     Forest({}, "nothing"),
     Track((1.0,), {HOSTILE: (0.5,), "b": (None,)}, {HOSTILE: ((0.5, 1.5),), "b": ((0.5, 1.5),)}, HOSTILE, HOSTILE, 0.5),
-    Scatter({HOSTILE: ((0.0, 0.0), (1.0, 1.0)), "none": ()}),
 )  # fmt: skip
 
 
@@ -85,7 +83,11 @@ class _Tags(HTMLParser):
 def section() -> Section:
     figures = tuple(Figure(f"f{k}", HOSTILE, chart) for k, chart in enumerate(CHARTS))
     grid = Grid("g", HOSTILE, (HOSTILE, "share"), ((HOSTILE, 0.5), ("b", None)))
-    pictures = (Picture("p0", HOSTILE, _png(40, 30), HOSTILE), Picture("p1", "wide", _png(900, 30), "wide"))
+    pictures = (
+        Picture("p0", HOSTILE, _png(40, 30), HOSTILE),
+        Picture("p1", "wide", _png(900, 30), "wide"),
+        Picture("p2", "widest", _png(1100, 30), "widest"),
+    )
     folded = (Figure("s0", "small", CHARTS[9], small=True), Figure("s1", "small", CHARTS[9], small=True, fold=HOSTILE))
     return Section("s", HOSTILE, HOSTILE, (HOSTILE,), (grid,), figures + folded, pictures)
 
@@ -133,13 +135,13 @@ def test_ids_are_unique_and_contents_lead_somewhere(tags: _Tags) -> None:
 
 def test_pictures_are_embedded_with_size_and_words(tags: _Tags) -> None:
     images = [attributes for name, attributes in tags.found if name == "img"]
-    assert [(a["width"], a["height"]) for a in images] == [("40", "30"), ("900", "30")]
+    assert [(a["width"], a["height"]) for a in images] == [("40", "30"), ("900", "30"), ("1100", "30")]
     assert images[0]["alt"] == HOSTILE
     assert images[0]["loading"] == "lazy"
     data = base64.b64decode((images[0]["src"] or "").split(",")[1])
     assert data == _png(40, 30)
     assert [a.get("class") for _, a in tags.found if (a.get("class") or "").startswith("pictures")] == [
-        "pictures", "pictures wide",
+        "pictures", "pictures wide", "pictures widest",
     ]  # fmt: skip
 
 

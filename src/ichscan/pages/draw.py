@@ -23,7 +23,6 @@ from ichscan.pages.section import (
     Matrix,
     Overlaid,
     Reliability,
-    Scatter,
     Shares,
     Track,
 )  # fmt: skip
@@ -75,11 +74,11 @@ def _size(figure: Figure) -> tuple[float, float]:
         return width, 0.7 + 0.21 * len(draw_groups.forest_rows(chart))
     if isinstance(chart, Box | Boxen):
         return width, 1.7
-    if isinstance(chart, Curves) and len(chart.curves) > 1:
+    if isinstance(chart, Curves):
         return width, 0.9 * width + 0.17 * math.ceil(len(chart.curves) / 2)
-    if isinstance(chart, Curves | Reliability | Confusion):
+    if isinstance(chart, Reliability | Confusion):
         return width, 0.92 * width  # the plot is a square
-    if isinstance(chart, Matrix | Scatter):
+    if isinstance(chart, Matrix):
         return width, 0.75 * width
     return width, (0.72 if figure.small else 0.6) * width
 
@@ -122,6 +121,5 @@ DRAWN: Final[Mapping[type, Callable[[Any, Any], None]]] = MappingProxyType(
         Confusion: draw_groups.confusion,
         Overlaid: draw_groups.overlaid,
         Forest: draw_groups.forest,
-        Scatter: draw_groups.scatter,
     }
 )

@@ -20,6 +20,8 @@ def lines(axes: Any, chart: Lines) -> None:
         axes.legend(frameon=False, fontsize=SMALL)
     axes.set(xlabel=chart.axis, ylabel=chart.unit)
     axes.set_ylim(bottom=0)
+    if all(float(x).is_integer() for x in chart.x):  # slices or epochs: there is nothing between two
+        axes.locator_params(axis="x", integer=True)
 
 
 def curves(axes: Any, chart: Curves) -> None:
@@ -38,7 +40,7 @@ def curves(axes: Any, chart: Curves) -> None:
     if chart.place is not None:
         axes.axvline(chart.place, **DASHED)
     axes.set(xlabel=chart.axis, ylabel=chart.unit)
-    if len(chart.curves) > 1:  # above the square: within it, it would hide a curve
+    if chart.curves:  # above the square: within it, the legend would hide a curve
         axes.legend(frameon=False, fontsize=SMALL, ncols=2, loc="lower center", bbox_to_anchor=(0.5, 1.0))
     _unit_square(axes)
 

@@ -1,10 +1,10 @@
-"""Charts of classes and groups: decisions against truth, scores by class, estimates by group, points by class."""
+"""Charts of classes and groups: decisions against truth, scores by class, estimates by group."""
 
 from typing import Any
 
 from ichscan.pages.draw_curves import DASHED, FAINT
-from ichscan.pages.ink import COLORS, INK, SMALL, color, shortened
-from ichscan.pages.section import Confusion, Forest, Overlaid, Scatter
+from ichscan.pages.ink import COLORS, SMALL, color, shortened
+from ichscan.pages.section import Confusion, Forest, Overlaid
 
 
 def confusion(axes: Any, chart: Confusion) -> None:
@@ -72,14 +72,3 @@ def forest_rows(chart: Forest) -> list[tuple[str, Any]]:
         rows.append((name, None))
         rows += [(estimate.label, estimate) for estimate in estimates]
     return rows
-
-
-def scatter(axes: Any, chart: Scatter) -> None:
-    """Points by class; the axes have no meaning and no numbers."""
-    for k, (name, points) in enumerate(chart.points.items()):
-        x, y = zip(*points, strict=True) if points else ((), ())
-        axes.scatter(x, y, s=9, color=color(k), alpha=0.7, linewidths=0, label=f"{name} ({len(points):,})")
-    axes.set(xticks=[], yticks=[])
-    axes.spines[:].set_visible(True)
-    axes.spines[:].set_color(INK)
-    axes.legend(frameon=False, fontsize=SMALL)

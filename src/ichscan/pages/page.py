@@ -31,6 +31,7 @@ table { border-collapse: collapse; font-size: .88rem; }
 th, td { padding: .28rem .7rem; text-align: left; border-bottom: 1px solid var(--line); white-space: nowrap; }
 th { font-weight: 600; white-space: normal; background: var(--faint); vertical-align: bottom; }
 td:first-child, th:first-child { position: sticky; left: 0; background: Canvas; }
+th:first-child { background: linear-gradient(var(--faint), var(--faint)), Canvas; }
 .number { text-align: right; font-variant-numeric: tabular-nums; }
 .figures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 25rem), 1fr)); gap: 1rem 2rem; }
 .small { grid-template-columns: repeat(auto-fill, minmax(min(100%, 16rem), 1fr)); gap: .4rem 1.2rem; }
@@ -38,20 +39,31 @@ figure { margin: .6rem 0; min-width: 0; }
 figcaption { font-size: .92rem; font-weight: 600; margin-bottom: .2rem; }
 .pictures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(46%, 14rem), 1fr)); gap: .6rem 1rem; }
 .wide { grid-template-columns: repeat(auto-fill, minmax(min(100%, 32rem), 1fr)); }
+.widest { grid-template-columns: 1fr; }
 .pictures figcaption { font-weight: 400; font-size: .82rem; margin: .2rem 0; overflow-wrap: anywhere; }
 img { max-width: 100%; height: auto; display: block; }
 svg { width: 100%; max-width: 34rem; height: auto; }
 .small svg { max-width: 22rem; }
 footer { margin-top: 3rem; border-top: 1px solid var(--line); padding-top: .6rem; font-size: .85rem; opacity: .75; }
-@media print { body { max-width: none; } figure, tr { break-inside: avoid; }
-  details::details-content { content-visibility: visible; block-size: auto; } .scroll { overflow: visible; } }
+@media print {
+  body { max-width: none; padding: 0; font-size: 10pt; }
+  h2, h3, summary { break-after: avoid; }
+  figure, tr, .tile { break-inside: avoid; }
+  .scroll { overflow: visible; }
+  table { font-size: 6.5pt; }
+  th, td { padding: .1rem .3rem; white-space: normal; }
+  .pictures { grid-template-columns: repeat(4, 1fr); }
+  .pictures.wide { grid-template-columns: 1fr 1fr; }
+  .pictures.widest { grid-template-columns: 1fr; }
+  details::details-content { content-visibility: visible; block-size: auto; }
+}
 """
 
 FOOTER: Final = "Holds no patient identifiers. ichscan is an assistant, not a medical device."
 LONG: Final = 30
 """Tables of more rows are folded until asked for."""
-WIDE: Final = 400
-"""Pictures of more pixels than this get more room."""
+ROOMS: Final = ((1000, " widest"), (400, " wide"))
+"""Pictures wider than so many pixels get more room."""
 
 
 def to_html(
@@ -100,7 +112,7 @@ def _section(section: Section) -> str:
     notes = "".join(f"<p>{escape(note)}</p>" for note in section.notes)
     grids = "".join(_grid(grid) for grid in section.grids)
     drawn = "".join(_figures(list(figures)) for _, figures in groupby(section.figures, lambda f: (f.small, f.fold)))
-    shown = "".join(_pictures(list(pictures)) for _, pictures in groupby(section.pictures, _wide))
+    shown = "".join(_pictures(list(pictures)) for _, pictures in groupby(section.pictures, _room))
     return (
         f'<section id="{section.key}"><h2>{escape(section.title)}</h2>'
         f'<p class="source">{escape(section.source)}</p>{notes}{grids}{drawn}{shown}</section>'
@@ -120,8 +132,7 @@ def _figure(figure: Figure) -> str:
 
 
 def _pictures(pictures: Sequence[Picture]) -> str:
-    size = " wide" if _wide(pictures[0]) else ""
-    return f'<div class="pictures{size}">{"".join(_picture(picture) for picture in pictures)}</div>'
+    return f'<div class="pictures{_room(pictures[0])}">{"".join(_picture(picture) for picture in pictures)}</div>'
 
 
 def _picture(picture: Picture) -> str:
@@ -133,8 +144,9 @@ def _picture(picture: Picture) -> str:
     )
 
 
-def _wide(picture: Picture) -> bool:
-    return _png_size(picture.png)[0] > WIDE
+def _room(picture: Picture) -> str:
+    width, _ = _png_size(picture.png)
+    return next((name for least, name in ROOMS if width > least), "")
 
 
 def _png_size(png: bytes) -> tuple[int, int]:

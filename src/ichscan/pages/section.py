@@ -208,16 +208,9 @@ class Track:
     threshold: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Scatter:
-    """Points by class."""
-
-    points: Mapping[str, tuple[tuple[float, float], ...]]
-
-
 Chart = (
     Bars | Shares | Histogram | Box | Boxen | Matrix | Lines
-    | Curves | Reliability | Confusion | Overlaid | Forest | Track | Scatter
+    | Curves | Reliability | Confusion | Overlaid | Forest | Track
 )  # fmt: skip
 
 

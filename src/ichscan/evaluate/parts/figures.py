@@ -56,14 +56,14 @@ def _section(
     left_out: Mapping[str, Mapping[str, int]], options: Options, chosen_on: str,
 ) -> Section:  # fmt: skip
     key, title = f"figures-{cases.level}", f"Figures: {cases.level}"
-    notes = [
-        f"{label}: not estimable, {n['positives']:,} of {n['cases']:,} {cases.level} are positive."
-        for label, n in left_out.items()
-    ]
+    notes = []
+    if left_out:
+        told = (f"{label} (positive: {n['positives']:,} of {n['cases']:,})" for label, n in left_out.items())
+        notes.append(f"Not estimable without both classes, so not drawn: {', '.join(told)}.")
     if not labels:
         return Section(key, title, SOURCE, tuple(notes))
     if any(not np.isnan(t) for t in thresholds.values()):
-        notes.insert(0, f"Dots and dashed vertical lines mark the thresholds. {chosen_on}".strip())
+        notes.insert(0, f"Dots and dashed vertical lines mark the thresholds; {chosen_on.rstrip('.')}.")
     else:
         notes.insert(0, "No thresholds are known: nothing is decided, and no confusion matrix is drawn.")
     figures = (*_curves(cases.level, labels, thresholds, options), *_by_label(cases.level, labels, thresholds))

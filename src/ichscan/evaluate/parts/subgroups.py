@@ -161,7 +161,7 @@ def _row(result: Result, shown: tuple[str, ...]) -> tuple[Cell, ...]:
 
 
 def _text(value: Value) -> str:
-    return NOT_ESTIMABLE if value is None else f"{value[0]:.3f} ({value[1]:.3f}-{value[2]:.3f})"
+    return NOT_ESTIMABLE if value is None else f"{value[0]:.3f} ({value[1]:.3f} to {value[2]:.3f})"
 
 
 def _forest(results: list[Result], name: str, level: str) -> Forest:
