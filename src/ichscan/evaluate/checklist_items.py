@@ -6,7 +6,6 @@ The sentences of the checklists are their authors'; fill in the official forms f
 from dataclasses import dataclass
 from typing import Final
 
-
 CLAIM_SOURCE: Final = "Tejani, Klontzas, Gatti et al., Radiology: Artificial Intelligence 2024; 6: e240300."
 """44 items."""
 TRIPOD_AI_SOURCE: Final = "Collins, Moons, Dhiman et al., BMJ 2024; 385: e078378."

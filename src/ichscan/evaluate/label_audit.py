@@ -142,10 +142,10 @@ def _runs(rows: NDArray[np.int64], scan_of_row: NDArray[np.int64]) -> list[NDArr
 
 
 def _finding(
-    cases: Cases, doubts: Disagreements, scan_of_row: NDArray[np.int64], kind: str, kept: NDArray[np.bool_],
-    rows: NDArray[np.int64],
+    cases: Cases, doubts: Disagreements, scan_of_row: NDArray[np.int64], kind: str, rows: NDArray[np.int64],
+    marked: NDArray[np.bool_],
 ) -> Finding:  # fmt: skip
-    marked = kept[rows]
+    """`rows` int64 (k,) and what is doubted in them, bool (k, 6)."""
     evidence = np.where(marked, doubts.evidence[rows], -np.inf)
     place, first = (int(k) for k in np.unravel_index(np.argmax(evidence), evidence.shape))
     peak = int(rows[place])

@@ -24,7 +24,7 @@ from ichscan.evaluate.sources.bundle import Bar
 from ichscan.evaluate.sources.open import open_source
 from ichscan.evaluate.sources.run_folder import CSV, is_run
 from ichscan.evaluate.sources.table import named, read_columns
-from ichscan.evaluate.truth import Truth, truth_of_store, truth_of_table
+from ichscan.evaluate.truth import Truth, relabelled, truth_of_store, truth_of_table
 from ichscan.labels import ANY, LABELS
 from ichscan.model.bundle import bundle_folder
 from ichscan.model.spec import SPEC_FILE
@@ -113,7 +113,7 @@ def write_evidence(
     evaluation: Evaluation, options: Options, points: Points | None = None, tell: Callable[[str], None] = lambda _: None
 ) -> Path:
     """Makes all parts and writes them; returns the path of report.html. Raises OutputError."""
-    parts = []
+    parts: list[Part] = []
     for name in PARTS:
         if importlib.util.find_spec(f"ichscan.evaluate.parts.{name}") is None:
             continue
@@ -156,10 +156,11 @@ def _check(request: Request) -> None:
 
 def _truth(request: Request, store: SliceStore | None) -> Truth:
     """Labels of the data, restricted to a part of the store where the source is no run."""
-    if request.labels is not None:
-        truth = truth_of_table(request.labels)
-    elif store is not None:
+    if store is not None:
         truth = truth_of_store(store)
+        truth = truth if request.labels is None else relabelled(truth, request.labels)
+    elif request.labels is not None:
+        truth = truth_of_table(request.labels)
     else:
         raise UsageError("expected labels: --data with a store, or --labels with a table")
     if not request.part or is_run(Path(request.source)):
@@ -176,7 +177,7 @@ def _truth(request: Request, store: SliceStore | None) -> Truth:
 
 def _parts(request: Request, store: SliceStore | None) -> tuple[list[str], list[str | None]]:
     """slice_id and part of every slice."""
-    if request.labels is None and store is not None:
+    if store is not None:
         return store.table["slice_id"].to_pylist(), store.table["part"].to_pylist()
     path = request.labels or Path()
     table = read_columns(path)
