@@ -46,7 +46,8 @@ svg { width: 100%; max-width: 34rem; height: auto; }
 .small svg { max-width: 22rem; }
 footer { margin-top: 3rem; border-top: 1px solid var(--line); padding-top: .6rem; font-size: .85rem; opacity: .75; }
 @media print {
-  body { max-width: none; padding: 0; font-size: 10pt; }
+  html { font-size: 10pt; }
+  body { max-width: none; padding: 0; font-size: 1rem; }
   h2, h3, summary { break-after: avoid; }
   figure, tr, .tile { break-inside: avoid; }
   .scroll { overflow: visible; }
