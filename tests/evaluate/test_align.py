@@ -1,6 +1,7 @@
 """Predictions and labels side by side: what does not match is refused, counted or named."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from ichscan.errors import DataError
 from ichscan.evaluate.align import LARGEST, OWN, align
 from ichscan.evaluate.cases import Evaluation
 from ichscan.evaluate.sources.open import open_table
-from ichscan.evaluate.truth import Truth, truth_of_store, truth_of_table
+from ichscan.evaluate.truth import Truth, relabelled, truth_of_store, truth_of_table
 from ichscan.labels import ANY, LABELS
 
 Columns = dict[str, list[Any]]
@@ -183,6 +184,26 @@ def test_nothing_labelled(tmp_path: Path) -> None:
     truth = truth_of_store(open_store(make_store(tmp_path / "store", unknown)))
     with pytest.raises(DataError, match="none of the predicted slices or scans has a label"):
         aligned(truth, predictions(unknown), tmp_path)
+
+
+def test_labels_of_scans_alone(truth: Truth, tmp_path: Path) -> None:
+    read = replace(truth, slice_y=np.full_like(truth.slice_y, 255))
+    found = aligned(read, predictions(rows()), tmp_path)
+    assert len(found.slices.label(ANY).y) == 0
+    assert found.scans.label(ANY).positives == found.patients.label(ANY).positives == PATIENTS // 2
+
+
+def test_other_labels_for_a_store(truth: Truth, tmp_path: Path) -> None:
+    made = rows()[5:]
+    labels: Columns = {"slice_id": [row["slice_id"] for row in made], "any": [1] * len(made)}
+    other = relabelled(truth, write_table(tmp_path / "labels.csv", labels))
+    found = aligned(other, predictions(rows()), tmp_path)
+    assert found.slices.y[:, ANY].tolist() == [255] * 5 + [1] * 55
+    assert found.patients.y[:, ANY].tolist() == [255] + [1] * 11
+    assert found.data["digest"] != truth.about["digest"]
+    assert set(found.slices.facts["manufacturer"]) == {"Maker"}
+    with pytest.raises(DataError, match="labels are of slices such as 'x'"):
+        relabelled(truth, write_table(tmp_path / "x.csv", {"slice_id": ["x"], "any": [1]}))
 
 
 def test_the_same_scan_under_two_patients(tmp_path: Path) -> None:

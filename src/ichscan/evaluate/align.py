@@ -124,7 +124,8 @@ def _check(
         own = next((name for name in names.tolist() if name), "")
         raise DataError(
             f"no prediction belongs to a label: the predictions are of slices such as {found.ids[0].as_py()!r}, the "
-            f"labels of slices such as {own!r}; give predictions of this data set, with its own slice_id"
+            f"labels of slices such as {own!r}; give predictions of this data set, with its own slice_id. A run holds "
+            "those of its own data set: to apply it to another, evaluate its bundle, RUN/bundle"
         )
     if allowed:
         return

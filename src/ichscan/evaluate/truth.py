@@ -2,13 +2,14 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ichscan.datasets.arrow import arrow
 from ichscan.errors import DataError
 from ichscan.evaluate.cases import UNKNOWN
 from ichscan.evaluate.facts import NUMBERS, TEXTS, facts_of_store, kinds, labels_of_groups, relative_position, texts
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from ichscan.datasets.store import SliceStore
 
 Columns = Mapping[str, NDArray[Any]]
+NO_LABELS: Final = f"expected labels in columns {', '.join(LABELS)} (0, 1 or empty), found none of them"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -139,7 +141,7 @@ def truth_of_table(path: Path) -> Truth:
     _refuse_twice(ids, f"{path}: slice_id")
     y = true_labels(table, path)
     if y is None:
-        raise DataError(f"{path}: expected labels in columns {', '.join(LABELS)} (0, 1 or empty), found none of them")
+        raise DataError(f"{path}: {NO_LABELS}")
     slices = np.array(ids.to_pylist(), np.str_)
     owner = "patient" if by_place else "patient_id"
     patient = texts(table, owner) if owner in table.column_names else slices
@@ -160,6 +162,38 @@ def truth_of_table(path: Path) -> Truth:
     )
     about = {"kind": PLACE if by_place else "table", "file": path.name, "digest": _digest(slices, scan, patient, y)}
     return Truth(slices, scans, patients, y, scan_y, scan_of_slice, patient_of_scan, facts, about)
+
+
+def relabelled(truth: Truth, path: Path) -> Truth:
+    """The same slices with the labels of a table; unknown where the table has none.
+
+    Raises:
+        DataError: see `truth_of_table`; or no slice of the table is in the data.
+    """
+    import pyarrow.compute as pc
+
+    pa = arrow()
+    table = read_columns(path)
+    ids, by_place = named(table, path)
+    _refuse_twice(ids, f"{path}: slice_id")
+    labels = true_labels(table, path)
+    if labels is None:
+        raise DataError(f"{path}: {NO_LABELS}")
+    names = truth.places() if by_place else truth.slices
+    index = pc.index_in(pa.array(names.tolist(), pa.string()), value_set=ids)
+    rows = np.asarray(index.fill_null(-1).to_numpy(zero_copy_only=False), np.int64)
+    if (rows < 0).all():
+        raise DataError(
+            f"{path}: its labels are of slices such as {ids[0].as_py()!r}, the data of slices such as "
+            f"{str(truth.slices[0])!r}; give labels with the data's own slice_id"
+        )
+    y = np.where((rows < 0)[:, None], UNKNOWN, labels[rows]).astype(np.uint8)
+    first = starts(truth.scan_of_slice)
+    scan_y = labels_of_groups(y, first)
+    patient_y = labels_of_groups(scan_y, starts(truth.patient_of_scan))
+    slices, scans, patients = ({**f, **kinds(v)} for f, v in zip(truth.facts, (y, scan_y, patient_y), strict=True))
+    about = {**truth.about, "file": path.name, "digest": _digest(truth.slices, y)}
+    return replace(truth, slice_y=y, scan_y=scan_y, facts=(slices, scans, patients), about=about)
 
 
 def _numbered(names: NDArray[np.str_]) -> tuple[NDArray[np.str_], NDArray[np.int64]]:

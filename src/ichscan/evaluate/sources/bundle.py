@@ -1,5 +1,6 @@
 """A model bundle, run over the series of a store. What is predicted is kept, so that a killed run goes on."""
 
+import hashlib
 import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
@@ -47,13 +48,13 @@ def open_bundle(folder: Path, store: SliceStore, out: Path, bar: Bar, chosen: Se
     from ichscan.model.bundle import load_bundle
 
     bundle = load_bundle(folder)
-    series = [s for i, s in enumerate(store.series()) if chosen is None or i in set(chosen)]
+    series = list(store.series()) if chosen is None else [store.series()[i] for i in chosen]
     spec, digest = bundle.spec, store.digest
     facts = {
         "model": {"name": spec.name, "version": spec.version, "sha256": bundle.identity.sha256},
         "calibration": {k: [*c.scale, *c.offset] for k, c in spec.calibration.items()},
         "data": digest,
-        "series": len(series),
+        "series": hashlib.sha256("\n".join(s.series_uid for s in series).encode()).hexdigest(),
     }
     try:
         out.mkdir(parents=True, exist_ok=True)
