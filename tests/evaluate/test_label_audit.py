@@ -144,3 +144,29 @@ def test_scans_are_audited_where_slices_have_no_labels(tmp_path: Path) -> None:
     assert made.facts["level"] == "scans"
     assert [f["id"] for f in made.facts["shown"]] == ["series-4"]
     assert made.facts["shown"][0]["slice"] is None
+
+
+def test_labels_against_their_readers(tmp_path: Path) -> None:
+    """Two of three readers contradict two labels; the model shares the doubt about the second, which comes first."""
+    truth, scan = _scans(["-", "ep", "ep", "-"], 5)
+    p, y = _good_model(truth), truth.copy()
+    p[1] = _good_model(labels_of(["-"]))[0]
+    y[5] = 0
+    y[9] = labels_of(["-"])[0]
+    seen = {name: truth.copy() for name in ("a", "b", "c")}
+    seen["c"] = y.copy()
+    seen["a"][1] = seen["b"][1] = 0
+    seen["a"][9] = 0  # one of three: no contradiction of the label 0 by most
+    path = tmp_path / "reads.csv"
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["slice_id", "reader", *LABELS])
+        for name, votes in seen.items():
+            writer.writerows([f"{s}/{i % 4}", name, *votes[i]] for i, s in enumerate(scan))
+    p[5] = _good_model(labels_of(["-"]))[0]
+    made = part(evaluation(p, y, scan), Options(tmp_path, readers=path))
+    with (tmp_path / "label_audit_readers.csv").open(newline="") as file:
+        listed = [(r["id"], r["label"], r["given"], r["against"], r["model_too"]) for r in csv.DictReader(file)]
+    assert sorted(listed[:2]) == [("0/1", "any", "1", "2", "1"), ("0/1", "epidural", "1", "2", "1")]
+    assert sorted(listed[2:]) == [("1/1", "any", "0", "2", "0"), ("1/1", "epidural", "0", "2", "0")]
+    assert made.facts["readers"] == {"contradicted": 4, "by_the_model_too": 2}

@@ -32,6 +32,7 @@ th, td { padding: .28rem .7rem; text-align: left; border-bottom: 1px solid var(-
 th { font-weight: 600; white-space: normal; background: var(--faint); vertical-align: bottom; }
 td:first-child, th:first-child { position: sticky; left: 0; background: Canvas; }
 th:first-child { background: linear-gradient(var(--faint), var(--faint)), Canvas; }
+td.long { white-space: normal; min-width: min(22rem, 60vw); }
 .number { text-align: right; font-variant-numeric: tabular-nums; }
 .figures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 25rem), 1fr)); gap: 1rem 2rem; }
 .small { grid-template-columns: repeat(auto-fill, minmax(min(100%, 16rem), 1fr)); gap: .4rem 1.2rem; }
@@ -61,6 +62,8 @@ footer { margin-top: 3rem; border-top: 1px solid var(--line); padding-top: .6rem
 """
 
 FOOTER: Final = "Holds no patient identifiers. ichscan is an assistant, not a medical device."
+SENTENCE: Final = 60
+"""Cells of more characters may break into lines."""
 LONG: Final = 30
 """Tables of more rows are folded until asked for."""
 ROOMS: Final = ((1000, " widest"), (400, " wide"))
@@ -176,7 +179,8 @@ def _grid(grid: Grid) -> str:
 
 
 def _cell(tag: str, text: str, number: bool) -> str:
-    return f'<{tag} class="number">{text}</{tag}>' if number else f"<{tag}>{text}</{tag}>"
+    kind = "number" if number else "long" if len(text) > SENTENCE else ""
+    return f'<{tag} class="{kind}">{text}</{tag}>' if kind else f"<{tag}>{text}</{tag}>"
 
 
 def _numeric(grid: Grid, column: int) -> bool:

@@ -13,6 +13,8 @@ from ichscan.evaluate.audit_picture import audit_picture
 from ichscan.evaluate.cases import Cases, Evaluation
 from ichscan.evaluate.label_audit import KINDS, Finding, disagreements, findings, holes, in_turns
 from ichscan.evaluate.part import Options, Part
+from ichscan.evaluate.reader_audit import contradictions
+from ichscan.evaluate.readers import human_reads
 from ichscan.evaluate.slice_picture import slice_rows
 from ichscan.labels import ANY, LABELS
 from ichscan.pages.section import Grid, Picture, Section
@@ -28,6 +30,8 @@ COLUMNS: Final = (
     "rank", "shown", "kind", "id", "series_uid", "slice", "first", "last", "labels", "given", "probability",
     "evidence_nats", "surprise_nats", "at_edge",
 )  # fmt: skip
+READERS_FILE: Final = "label_audit_readers.csv"
+READERS_COLUMNS: Final = ("rank", "id", "label", "given", "against", "readers", "probability", "model_too")
 MEMORY: Final = (
     "These predictions are not out of fold. If the model learned from these very labels, it has learned their errors, "
     "too, and this list misses them."
@@ -40,7 +44,7 @@ def part(evaluation: Evaluation, options: Options) -> Part:
     found = findings(cases, scans)
     shown = in_turns(found, options.audit)
     rows = [_row(evaluation, cases, scans, by_slice, f, n, f in shown) for n, f in enumerate(found, 1)]
-    write_whole(options.out / FILE, _csv(rows))
+    write_whole(options.out / FILE, csv_bytes(COLUMNS, rows))
     gaps = holes(cases, scans) if by_slice else np.empty(0, np.int64)
     thresholds = disagreements(cases).thresholds
     facts: dict[str, Any] = {
@@ -56,7 +60,50 @@ def part(evaluation: Evaluation, options: Options) -> Part:
         KEY, TITLE, SOURCE, _notes(cases, found, shown, gaps), _grids(rows, cases, gaps), (),
         _pictures(evaluation, options, shown, [row for row in rows if row[1]]),
     )  # fmt: skip
-    return Part(KEY, facts, (section,))
+    if options.readers is None:
+        return Part(KEY, facts, (section,))
+    by_readers, told = _readers(evaluation, options)
+    return Part(KEY, facts | {"readers": told}, (section, by_readers))
+
+
+def _readers(evaluation: Evaluation, options: Options) -> tuple[Section, dict[str, Any]]:
+    """The labels that most readers contradict, into label_audit_readers.csv; `options.audit` of them are shown."""
+    reads = human_reads(options.readers or options.out, evaluation)
+    cases = evaluation.level(reads.level)
+    found = contradictions(cases, reads)
+    rows = [
+        (
+            n, str(cases.ids[f.row]), LABELS[f.label], f.given, f.against, f.told, _number(round(f.probability, 4)),
+            int(f.model_too),
+        )
+        for n, f in enumerate(found, 1)
+    ]  # fmt: skip
+    write_whole(options.out / READERS_FILE, csv_bytes(READERS_COLUMNS, rows))
+    shown = rows[: options.audit]
+    notes = [
+        f"{len(found):,} labels are contradicted by most of their readers, {sum(f.model_too for f in found):,} of them "
+        f"by the model as well: these come first. All are in {READERS_FILE}."
+    ]
+    grid = Grid(f"{KEY}-readers", "Shown", READERS_COLUMNS, tuple(shown))
+    slices = [_slice_of(evaluation, reads.level, f.row, f.label) for f in found[: options.audit]]
+    captions = [
+        f"{row[0]}. {row[1]}, {row[2]}: label {row[3]}, {row[4]} of {row[5]} readers say the other" for row in shown
+    ]
+    pictures = _drawn(evaluation, options, slices, captions, f"{KEY}-readers")
+    title = "Label audit: readers against labels"
+    section = Section(
+        f"{KEY}_readers", title, "Use: Burduja et al. 2020, section 5.", tuple(notes), (grid,), (), pictures
+    )
+    return section, {"contradicted": len(found), "by_the_model_too": sum(f.model_too for f in found)}
+
+
+def _slice_of(evaluation: Evaluation, level: str, row: int, label: int) -> int:
+    """The slice to show of a slice, scan or patient."""
+    if level == "slices":
+        return row
+    scans = np.flatnonzero(evaluation.patient_of_scan == row) if level == "patients" else np.array([row])
+    p = np.nan_to_num(evaluation.scans.p[scans, label], nan=-1.0)
+    return suspicious_slice(evaluation, int(scans[np.argmax(p)]), label)
 
 
 def _cases(evaluation: Evaluation) -> tuple[Cases, NDArray[np.int64], bool]:
@@ -122,25 +169,29 @@ def _pictures(
     evaluation: Evaluation, options: Options, shown: Sequence[Finding], rows: list[tuple[Any, ...]]
 ) -> tuple[Picture, ...]:
     """Of the findings in the order of the list; of a scan its most suspicious slice. None without images."""
-    if options.store is None or not shown:
-        return ()
     _, _, by_slice = _cases(evaluation)
     ranked = sorted(shown, key=lambda f: (f.at_edge, -f.evidence))  # the order of `rows`
     slices = [f.peak if by_slice else suspicious_slice(evaluation, f.peak, f.labels[0]) for f in ranked]
-    places = slice_rows(options.store, [str(evaluation.slices.ids[s]) for s in slices])
-    pictures = []
-    for row, place in zip(rows, places, strict=True):
-        if place is None:
-            continue
+    captions = []
+    for row in rows:
         one = dict(zip(COLUMNS, row, strict=True))
-        given = f"{one['labels']}: label {one['given']}, probability {one['probability']:.2f}"
-        pictures.append(
-            Picture(
-                f"{KEY}-{one['rank']}", f"{one['rank']}. {one['id']}, {one['kind']}. {given}",
-                audit_picture(options.store, place), f"Axial slice {one['id']} in two windows; {given}",
-            )
-        )  # fmt: skip
-    return tuple(pictures)
+        told = f"label {one['given']}, probability {one['probability']:.2f}"
+        captions.append(f"{one['rank']}. {one['id']}, {one['kind']}. {one['labels']}: {told}")
+    return _drawn(evaluation, options, slices, captions, KEY)
+
+
+def _drawn(
+    evaluation: Evaluation, options: Options, slices: Sequence[int], captions: Sequence[str], key: str
+) -> tuple[Picture, ...]:
+    """Pictures of rows of slices that the store has."""
+    if options.store is None or not slices:
+        return ()
+    places = slice_rows(options.store, [str(evaluation.slices.ids[s]) for s in slices])
+    return tuple(
+        Picture(f"{key}-{n}", caption, audit_picture(options.store, place), f"Axial slice in two windows: {caption}")
+        for n, (caption, place) in enumerate(zip(captions, places, strict=True), 1)
+        if place is not None
+    )
 
 
 def suspicious_slice(evaluation: Evaluation, scan: int, label: int) -> int:
@@ -153,9 +204,10 @@ def _number(value: float) -> float | None:
     return None if np.isnan(value) else float(value)
 
 
-def _csv(rows: list[tuple[Any, ...]]) -> bytes:
+def csv_bytes(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> bytes:
+    """A table as CSV in UTF-8; None is an empty cell."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    writer.writerow(columns)
     writer.writerows(["" if cell is None else cell for cell in row] for row in rows)
     return text.getvalue().encode("utf-8")
