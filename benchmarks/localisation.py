@@ -2,14 +2,15 @@
 
     python benchmarks/localisation.py RUN STORE --cache DIR [--out docs/results]
 
-RUN is a finished `ichscan train` of the default recipe on STORE: fold k's networks are scored on fold k's patients. Kept
-per patient in the cache, so that a killed run goes on. Minutes on one core. Writes localisation.csv (one row per map and
-lesion slice) and localisation.json (what follows from them).
+RUN is a finished `ichscan train` of the default recipe on STORE: fold k's networks are scored on fold k's patients.
+Kept per patient in the cache, so that a killed run goes on. Minutes on one core. Writes localisation.csv (one row per
+map and lesion slice) and localisation.json (what follows from them).
 """
 
 import argparse
 import csv
 import dataclasses
+import hashlib
 import json
 import shutil
 import time
@@ -129,8 +130,6 @@ class Bundles:
         return self._open[fold, random]
 
     def _write(self, folder: Path, network: SliceNetwork) -> None:
-        import hashlib
-
         folder.mkdir(parents=True, exist_ok=True)
         size, channels = self.spec.input.size, len(self.spec.input.channels)
         example = np.random.default_rng(0).normal(size=(2, channels, size, size)).astype(np.float32)

@@ -62,11 +62,13 @@ def examine(
     window: tuple[float, float] | None = None,
     *,
     class_maps: bool = False,
+    fine_maps: bool = False,
     progress: Progress | None = None,
 ) -> Iterator[tuple[Report, Volume | None]]:
     """`analyse` for callers that draw: each report comes with its volume (None when not analysed).
 
-    The volume is not kept here: drop it before asking for the next report.
+    The volume is not kept here: drop it before asking for the next report. With `fine_maps`, suspicious slices are read
+    a second time for their maps (see `ichscan.explain.fine`).
     """
     progress = progress or Progress()
     # Loading the model takes as long as importing the DICOM library and reading the headers of a scan; most of it
@@ -80,7 +82,7 @@ def examine(
     if progress.found is not None:
         progress.found(intake)
     for series in intake.series:
-        yield examine_series(series, bundle, class_maps, progress.slices)
+        yield examine_series(series, bundle, class_maps, progress.slices, fine_maps)
     for problem in intake.problems:
         yield Report("not_analysable", problem, "", "", "not read", 0), None
 
@@ -96,7 +98,11 @@ def _load_model(model: Path | None) -> "Bundle":
 
 
 def examine_series(
-    series: "Series", bundle: "Bundle", class_maps: bool = False, progress: Callable[[int], None] | None = None
+    series: "Series",
+    bundle: "Bundle",
+    class_maps: bool = False,
+    progress: Callable[[int], None] | None = None,
+    fine_maps: bool = False,
 ) -> tuple[Report, Volume | None]:
     """One series of `open_series`: its report, and its volume (None when not analysed).
 
@@ -105,6 +111,7 @@ def examine_series(
         bundle: the model.
         class_maps: keep the class activation maps in the report's prediction.
         progress: called with the number of slices that the network has seen.
+        fine_maps: with `class_maps`, also finer lesion maps of suspicious slices.
 
     Raises:
         BundleError: the model cannot be used.
@@ -119,6 +126,10 @@ def examine_series(
         volume = load_volume(series)
         read = time.perf_counter() - start
         prediction = predict(volume, bundle, class_maps=class_maps, progress=progress)
+        if fine_maps:
+            from ichscan.explain.fine import refine
+
+            prediction = refine(prediction, volume, bundle)
     except InputError as error:
         return _refused(series, str(error)), None
     except MemoryError:

@@ -98,6 +98,13 @@ def _configure_readers(parser: argparse.ArgumentParser) -> None:
         "--audit", type=int, default=AUDIT, metavar="N", help=f"doubtful labels to show (default: {AUDIT})"
     )
     parser.add_argument(
+        "--grading",
+        type=int,
+        default=0,
+        metavar="N",
+        help="also write grading.html, on which readers grade the heat maps of the N most suspicious slices per scan",
+    )
+    parser.add_argument(
         "--worklist",
         action="append",
         default=[],
@@ -112,6 +119,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError(f"--draws {arguments.draws}: expected 0 or more")
     if arguments.audit < 0:
         raise UsageError(f"--audit {arguments.audit}: expected 0 or more")
+    if arguments.grading < 0:
+        raise UsageError(f"--grading {arguments.grading}: expected 0 or more")
     if arguments.prevalence is not None and not 0 < arguments.prevalence < 1:
         raise UsageError(f"--prevalence {arguments.prevalence:g}: expected a share between 0 and 1")
     missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
@@ -129,7 +138,7 @@ def run(arguments: argparse.Namespace) -> int:
     )  # fmt: skip
     options = Options(
         arguments.out, arguments.draws, arguments.seed, arguments.prevalence, readers=arguments.readers,
-        reference=arguments.reference, audit=arguments.audit,
+        reference=arguments.reference, audit=arguments.audit, grading=arguments.grading,
         worklist=worklist(arguments.worklist) if arguments.worklist else None,
     )  # fmt: skip
     with ExitStack() as stack:

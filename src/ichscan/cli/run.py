@@ -65,7 +65,10 @@ def run_prediction(
     failures: list[OutputError] = []
     bar = Bar()
     with bar.shown():
-        for report, volume in examine(paths, model, window, class_maps=writer is not None, progress=bar.callbacks()):
+        found = examine(
+            paths, model, window, class_maps=writer is not None, fine_maps=outputs.heatmaps, progress=bar.callbacks()
+        )
+        for report, volume in found:
             written: list[Path] = []
             try:
                 written = [] if writer is None else writer.write(report, volume)

@@ -42,7 +42,7 @@ class Scored:
         area_cm2: of the lesions: their mask, or the union of their boxes.
         boxes: number of them.
         probability: of the label in the slice.
-        distance: pixels from the map's maximum to the nearest lesion; 0 = in it.
+        distance: pixels from the map's maximum to the nearest lesion; 0 = in it, infinite where the map is 0 everywhere.
         chance: share of the inside of the head that is lesion.
         energy: share of the map inside the lesions; NaN when the map is 0 everywhere.
         iou, dice: at each of `LEVELS`.
@@ -118,7 +118,7 @@ def score(
         area_cm2=size * where.pixel_cm2,
         boxes=len(boxes),
         probability=probability,
-        distance=_distance(kept, lesion, where.inside),
+        distance=_distance(kept, lesion),
         chance=float((lesion & where.inside).sum() / max(int(where.inside.sum()), 1)),
         energy=float(kept[lesion].sum(dtype=np.float64)) / energy if energy > 0 else float("nan"),
         iou=tuple(both / max(cut + size - both, 1) for both, cut in overlaps),
@@ -156,15 +156,11 @@ def _found(cut: Bool, boxes: Boxes) -> tuple[int, ...]:
     return tuple(sum(one >= overlap for one in best) for overlap in OVERLAPS)
 
 
-def _distance(kept: Float32, lesion: Bool, inside: Bool) -> float:
-    """From the maximum to the nearest lesion, pixels; from the centre of the head when the map is 0 everywhere."""
-    if kept.max() > 0:
-        y, x = np.unravel_index(int(kept.argmax()), kept.shape)
-    else:
-        ys, xs = np.nonzero(inside) if inside.any() else np.nonzero(np.ones_like(inside))
-        y, x = np.intp(ys.mean()), np.intp(xs.mean())
-    if not lesion.any():
+def _distance(kept: Float32, lesion: Bool) -> float:
+    """From the maximum to the nearest lesion, pixels; infinite when the map is 0 everywhere: it points nowhere."""
+    if not kept.max() > 0 or not lesion.any():
         return float("inf")
+    y, x = np.unravel_index(int(kept.argmax()), kept.shape)
     far = cv2.distanceTransform((~lesion).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     return float(far[y, x])
 

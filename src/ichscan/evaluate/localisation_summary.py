@@ -1,7 +1,7 @@
 """Scores of maps to tables: by kind of map, label and size of the lesion, with intervals by patient.
 
-The threshold of a map's overlap is chosen for each fold on the other folds; without folds, for each patient on the other
-patients.
+The threshold of a map's overlap is chosen for each fold on the other folds; without folds, for each patient on the
+other patients.
 """
 
 import csv

@@ -30,6 +30,7 @@ class Options:
         bundle: folder of the model bundle that is evaluated, or that the run made; None when there is none.
         other: a second source of predictions on the same data, to compare with; None = none.
         made: the parts of this report that are already made, for those that sum them up.
+        grading: slices per scan of the sheet on which readers grade heat maps; 0 = no sheet.
         rule: how `--choose` chose the thresholds on this very data; "" = they come from elsewhere.
     """
 
@@ -46,6 +47,7 @@ class Options:
     bundle: Path | None = None
     other: "Evaluation | None" = None
     rule: str = ""
+    grading: int = 0
     made: "tuple[Part, ...]" = ()
 
 

@@ -1,0 +1,129 @@
+"""Do the maps point at the lesion? And, if asked for, the sheet on which readers grade them."""
+
+from pathlib import Path
+from typing import Any, Final
+
+from ichscan.errors import InputError
+from ichscan.evaluate.cases import Evaluation
+from ichscan.evaluate.grading import write_grading
+from ichscan.evaluate.localisation import OVERLAPS, TOLERANCE, Scored
+from ichscan.evaluate.localisation_summary import ROW, Row, difference, read_rows, rows_of, summarise
+from ichscan.evaluate.localise import KINDS, boxed_series, localise
+from ichscan.evaluate.part import Options, Part
+from ichscan.labels import ANY, LABELS
+from ichscan.model.bundle import load_bundle
+from ichscan.pages.section import Cell, Grid, Section
+
+KEY: Final = "localisation"
+TITLE: Final = "Where the model looks"
+SOURCE: Final = (
+    "Pointing game: Zhang et al., Int J Comput Vis 2018; 126: 1084-1102. Boxes found: Wang et al., CVPR 2017, section "
+    "4.2. Energy inside: Wang et al., CVPR workshops 2020."
+)
+FILE: Final = "localisation.csv"
+"""Of a run: scores of maps out of fold, see benchmarks/localisation.py."""
+
+
+def part(evaluation: Evaluation, options: Options) -> Part:
+    """Scores the model's maps against the lesion boxes of the store; says so where there is nothing to score."""
+    notes: list[str] = []
+    rows, source = _rows(options)
+    grids: tuple[Grid, ...] = ()
+    facts: dict[str, Any] = {"maps": source, "summary": "not estimable"}
+    if rows:
+        summary = summarise(rows, options.draws, options.seed)
+        facts["summary"] = summary
+        grids = (_by_label(summary), _by_size(summary), _overlap(summary))
+        notes += [source, *_notes(rows, options)]
+    else:
+        notes.append(f"Not estimable: {source}")
+    if options.grading and options.store is not None and options.bundle is not None:
+        count = write_grading(evaluation, options)
+        facts["grading"] = {"file": "grading.html", "pictures": count}
+        notes.append(f"grading.html beside this report holds {count} heat maps to be graded by readers.")
+    return Part(KEY, facts, (Section(KEY, TITLE, SOURCE, tuple(notes), grids),))
+
+
+def _rows(options: Options) -> tuple[list[Row], str]:
+    """Scores, and where they come from, or why there are none."""
+    if options.run is not None and (options.run / FILE).is_file():
+        return read_rows(options.run / FILE), "Maps of networks that had not seen the patient (out of fold)."
+    if options.store is None or len(options.store.boxes) == 0:
+        return [], "the data hold no lesion boxes."
+    if options.bundle is None:
+        return [], "there is no model bundle whose maps could be scored."
+    scored, failed = _score(options.bundle, options)
+    left_out = f" {failed} scans could not be analysed and are left out." if failed else ""
+    return rows_of(scored), (
+        f"Maps of the bundle {options.bundle.name}. If it was trained on these patients, this flatters it.{left_out}"
+    )
+
+
+def _score(folder: Path, options: Options) -> tuple[list[Scored], int]:
+    bundle = load_bundle(folder)
+    scored: list[Scored] = []
+    failed = 0
+    if options.store is not None:
+        for series in boxed_series(options.store):
+            try:
+                scored += localise(options.store, series, bundle)
+            except InputError:  # counted, and named where its prediction is missing
+                failed += 1
+    return scored, failed
+
+
+def _notes(rows: list[Row], options: Options) -> list[str]:
+    notes = [
+        f"A hit: the map's maximum lies in a lesion box of the label, or within {TOLERANCE:g} pixels of one. By "
+        "chance: the boxes' share of the inside of the head. Intervals (95 %) are from resampled patients. Areas are those of "
+        "boxes, which are larger than the lesions in them.",
+        "Overlap is that of the map's part above a share of its maximum, a share chosen on other patients.",
+    ]
+    present = [kind for kind in KINDS if any(row[ROW.index("maps")] == kind for row in rows)]
+    for new, old in zip(present[1:], present, strict=False):
+        value, low, high = difference(rows, new, old, draws=options.draws, seed=options.seed)
+        notes.append(
+            f"{new.capitalize()} against {old}: {100 * value:+.1f} points of hits for any hemorrhage "
+            f"({100 * low:+.1f} to {100 * high:+.1f})."
+        )
+    return notes
+
+
+def _by_label(summary: list[dict[str, Any]]) -> Grid:
+    columns = ("maps", "label", "slices", "patients", "hits (95 %)", f"hits within {TOLERANCE:g} px (95 %)",
+               "by chance", "energy inside (95 %)")  # fmt: skip
+    cells = tuple(
+        (s["maps"], s["label"], s["slices"], s["patients"], _text(s["hit"]), _text(s[f"hit_{TOLERANCE:g}px"]),
+         _text(s["chance"][:1]), _text(s["energy"]))
+        for s in summary if s["size"] == "all"
+    )  # fmt: skip
+    return Grid("pointing", "Pointing game, per label", columns, cells)
+
+
+def _by_size(summary: list[dict[str, Any]]) -> Grid:
+    columns = ("maps", "lesion boxes in the slice", "slices", "patients", "hits (95 %)",
+               f"hits within {TOLERANCE:g} px (95 %)", "by chance", "energy inside (95 %)")  # fmt: skip
+    cells: list[tuple[Cell, ...]] = [
+        (s["maps"], s["size"], s["slices"], s["patients"], _text(s["hit"]), _text(s[f"hit_{TOLERANCE:g}px"]),
+         _text(s["chance"][:1]), _text(s["energy"]))
+        for s in summary if s["size"] != "all"
+    ]  # fmt: skip
+    return Grid("pointing-size", f"Pointing game for {LABELS[ANY]}, by area", columns, tuple(cells))
+
+
+def _overlap(summary: list[dict[str, Any]]) -> Grid:
+    columns = ("maps", "label", "boxes", "intersection over union (95 %)", "Dice (95 %)",
+               *(f"boxes found at IoU {o:g} (95 %)" for o in OVERLAPS))  # fmt: skip
+    cells = tuple(
+        (s["maps"], s["label"], s["boxes"], _text(s["iou"]), _text(s["dice"]),
+         *(_text(s[f"boxes_found_{o:g}"]) for o in OVERLAPS))
+        for s in summary if s["size"] == "all"
+    )  # fmt: skip
+    return Grid("overlap", "Overlap with boxes", columns, cells)
+
+
+def _text(values: tuple[float, ...]) -> str:
+    if values[0] != values[0]:
+        return "not estimable"
+    value = f"{values[0]:.2f}"
+    return value if len(values) < 3 else f"{value} ({values[1]:.2f} to {values[2]:.2f})"
