@@ -1,4 +1,4 @@
-"""Scores of maps on drawn slices whose answer is known, and against scikit-learn and scipy where they have the measure."""
+"""Scores of maps on drawn slices whose answer is known, and against scikit-learn and scipy."""
 
 import math
 from dataclasses import replace
@@ -50,7 +50,7 @@ def test_the_maximum_outside_the_head_does_not_count() -> None:
     assert score(values, [BOX], WHERE, "any", "m").distance == 0
 
 
-def test_a_blank_map_points_at_the_centre_and_finds_nothing() -> None:
+def test_a_blank_map_points_nowhere_and_finds_nothing() -> None:
     found = score(np.zeros(SHAPE, np.float32), [BOX], WHERE, "any", "m")
     assert found.distance > 0
     assert math.isnan(found.energy)
@@ -73,7 +73,7 @@ def test_masks_stand_for_boxes_where_there_are_some() -> None:
     assert found.boxes == 2
     assert found.area_cm2 == pytest.approx(mask.sum() * 0.01)
     assert found.distance == 0
-    assert max(found.dice) > 0.9
+    assert max(found.dice) > 0.85
     corner = score(spot(43, 43, 1), [], WHERE, "any", "m", mask=mask)  # in the round lesion's box, not in the lesion
     assert 0 < corner.distance < 3
 

@@ -42,7 +42,7 @@ class Scored:
         area_cm2: of the lesions: their mask, or the union of their boxes.
         boxes: number of them.
         probability: of the label in the slice.
-        distance: pixels from the map's maximum to the nearest lesion; 0 = in it, infinite where the map is 0 everywhere.
+        distance: pixels from the map's maximum to the nearest lesion; 0 = in it, infinite for a map of zeros.
         chance: share of the inside of the head that is lesion.
         energy: share of the map inside the lesions; NaN when the map is 0 everywhere.
         iou, dice: at each of `LEVELS`.

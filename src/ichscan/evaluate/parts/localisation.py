@@ -75,8 +75,8 @@ def _score(folder: Path, options: Options) -> tuple[list[Scored], int]:
 def _notes(rows: list[Row], options: Options) -> list[str]:
     notes = [
         f"A hit: the map's maximum lies in a lesion box of the label, or within {TOLERANCE:g} pixels of one. By "
-        "chance: the boxes' share of the inside of the head. Intervals (95 %) are from resampled patients. Areas are those of "
-        "boxes, which are larger than the lesions in them.",
+        "chance: the boxes' share of the inside of the head. Intervals (95 %) are from resampled patients. Areas are "
+        "those of boxes, which are larger than the lesions in them.",
         "Overlap is that of the map's part above a share of its maximum, a share chosen on other patients.",
     ]
     present = [kind for kind in KINDS if any(row[ROW.index("maps")] == kind for row in rows)]
