@@ -50,7 +50,7 @@ def test_groups_hold_their_cases() -> None:
     types = np.where(np.arange(N) % 8 == 0, 2.0, np.where(np.arange(N) % 4 == 0, 1.0, 0.0))
     found, left_out = subgroups(_cases(age_years=age, sex=sex, tilt_deg=tilt, types=types))
     groups = _named(found)
-    assert groups["Age", "under 40"].rows.sum() == groups["Age", "40 to 59"].rows.sum() == 50
+    assert groups["Age", "18 to 39"].rows.sum() == groups["Age", "40 to 59"].rows.sum() == 50
     assert ("Age", "60 to 79") not in groups
     assert groups["Age", "80 and more"].rows[-1]
     assert groups["Age", UNRECORDED].rows[:50].all()

@@ -51,7 +51,7 @@ CUTS: Final = (
     Cut("Lesion area", "lesion_mm2", (100.0, 400.0), ("under 1 cm2", "1 to 4 cm2", "4 cm2 and more"), True),
     Cut("Slices with hemorrhage", "positive_slices", (2.5, 5.5), ("one or two", "three to five", "six and more"), True),
     Cut("Height in the scan", "position", (1 / 3, 2 / 3), ("lowest third", "middle third", "highest third")),
-    Cut("Age", "age_years", (40.0, 60.0, 80.0), ("under 40", "40 to 59", "60 to 79", "80 and more")),
+    Cut("Age", "age_years", (18.0, 40.0, 60.0, 80.0), ("under 18", "18 to 39", "40 to 59", "60 to 79", "80 and more")),
     Cut("Slice thickness", "thickness_mm", (2.0, 4.0), ("under 2 mm", "2 to 4 mm", "4 mm and more")),
     Cut("Gantry tilt", "tilt_deg", (1.0, 10.0), ("under 1°", "1 to 10°", "10° and more"), magnitude=True),
 )

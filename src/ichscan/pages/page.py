@@ -28,7 +28,7 @@ nav { columns: 15rem auto; font-size: .92rem; margin: 1rem 0; }
 nav a { display: block; padding: .12rem 0; color: inherit; }
 .scroll { overflow-x: auto; -webkit-overflow-scrolling: touch; }
 table { border-collapse: collapse; font-size: .88rem; }
-th, td { padding: .28rem .7rem; text-align: left; border-bottom: 1px solid var(--line); white-space: nowrap; }
+th, td { padding: .28rem .55rem; text-align: left; border-bottom: 1px solid var(--line); white-space: nowrap; }
 th { font-weight: 600; white-space: normal; background: var(--faint); vertical-align: bottom; }
 td:first-child, th:first-child { position: sticky; left: 0; background: Canvas; }
 th:first-child { background: linear-gradient(var(--faint), var(--faint)), Canvas; }
