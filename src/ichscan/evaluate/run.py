@@ -35,9 +35,9 @@ from ichscan.pages.section import Grid, Section
 SCHEMA: Final = "ichscan.evaluation/1"
 PARTS: Final = (
     "inputs", "measures", "operating_points", "calibration", "not_sure", "figures", "along_scan", "subgroups",
-    "comparison", "readers", "localisation", "gallery", "label_audit", "training", "triage", "checklists",
+    "comparison", "readers", "localisation", "gallery", "label_audit", "training", "triage", "checklists", "summary",
 )  # fmt: skip
-"""Modules of `ichscan.evaluate.parts`, in the order of the report."""
+"""Modules of `ichscan.evaluate.parts`, in the order of the report; the summary, made of the others, goes first."""
 FOOTER: Final = (
     "Names slices and scans by the identifiers of the data set, and shows images of it: treat this report as you treat "
     "the data. ichscan is an assistant, not a medical device."
@@ -120,6 +120,7 @@ def write_evidence(
         tell(name.replace("_", " "))
         module = importlib.import_module(f"ichscan.evaluate.parts.{name}")
         parts.append(module.part(evaluation, replace(options, made=tuple(parts))))
+    parts.sort(key=lambda part: part.key != "summary")
     sections = [section for part in parts for section in part.sections]
     head = _head(evaluation, options, points or {})
     facts = {part.key: part.facts for part in parts}
