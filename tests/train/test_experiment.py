@@ -16,7 +16,11 @@ from tests.train.experiment_store import experiment_store, tiny_backbone, with_s
 
 from ichscan.datasets.store import SliceStore, open_store
 from ichscan.errors import DataError, UsageError
+from ichscan.evaluate.align import align
+from ichscan.evaluate.metrics import decide
 from ichscan.evaluate.predictions import read_predictions
+from ichscan.evaluate.sources.open import open_source
+from ichscan.evaluate.truth import truth_of_store
 from ichscan.labels import LABELS, TYPES
 from ichscan.model.bundle import load_bundle
 from ichscan.model.predict import run_scan
@@ -68,6 +72,8 @@ def test_from_a_store_to_a_bundle_that_says_the_same(store: SliceStore, tmp_path
     for name in ("results.csv", "manifest.json", *drawn):
         assert (out / name).stat().st_size > 100
     bundle = load_bundle(out / "bundle")
+    assert bundle.spec.about["trained_on"] == [{"kind": store.manifest["kind"], "digest": store.digest}]
+    _is_evaluated_as_measured(out, store, "validation", report["validation"])
     assert bundle.spec.input == INPUT
     assert bundle.spec.about["class_maps"] == "exact"
     table = read_table(out / "predictions" / "validation.parquet", "slice_id", LABELS)
@@ -81,6 +87,19 @@ def test_from_a_store_to_a_bundle_that_says_the_same(store: SliceStore, tmp_path
     expected = table.values[[place[names[row]] for row in series.rows.tolist()]]
     np.testing.assert_allclose(1 / (1 + np.exp(-slices)), expected, atol=1e-4)
     np.testing.assert_allclose(1 / (1 + np.exp(-scan)), expected.max(axis=0), atol=1e-4)
+
+
+def _is_evaluated_as_measured(run: Path, store: SliceStore, part: str, report: dict[str, Any]) -> None:
+    """`ichscan evaluate` counts what the run counted."""
+    truth = truth_of_store(store)
+    found = align(truth, open_source(str(run), truth, store, run, part=part))
+    for level, figures in report.items():
+        cases = found.level(level)
+        for c, label in enumerate(LABELS):
+            binary = cases.label(c)
+            decided = decide(binary.p, binary.y, float(cases.thresholds[c]))
+            told = [figures[label][name] for name in ("tp", "fp", "tn", "fn")]
+            assert [decided.tp, decided.fp, decided.tn, decided.fn] == told, (part, level, label)
 
 
 def test_a_finished_run_is_kept_and_a_change_is_refused(store: SliceStore, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -10,6 +11,11 @@ import pytest
 pytest.importorskip("torch", reason="training needs the extra `train`")
 
 from ichscan.errors import UsageError
+from ichscan.evaluate.align import align
+from ichscan.evaluate.metrics import decide
+from ichscan.evaluate.sources.open import open_source
+from ichscan.evaluate.truth import truth_of_table
+from ichscan.labels import ANY
 from ichscan.model.bundle import load_bundle
 from ichscan.train import run as runner
 from ichscan.train import slices
@@ -32,6 +38,19 @@ SMALL = [
     "sequence.epochs=2",
     "sequence.seeds=1",
 ]
+
+
+def _is_evaluated_as_measured(run: Path, metrics: dict[str, Any]) -> None:
+    """`ichscan evaluate` finds the run's predictions of slices and of scans, and counts as the run did."""
+    pytest.importorskip("pyarrow")
+    truth = truth_of_table(run / "predictions.csv")
+    found = align(truth, open_source(str(run), truth, None, run))
+    for level, key in (("slices", "slice"), ("scans", "scan")):
+        cases = found.level(level)
+        binary = cases.label(ANY)
+        decided = decide(binary.p, binary.y, float(cases.thresholds[ANY]))
+        told = metrics[key]["any"]["at_threshold"]
+        assert [decided.tp, decided.fp, decided.tn, decided.fn] == [told[name] for name in ("tp", "fp", "tn", "fn")]
 
 
 @pytest.fixture
@@ -72,6 +91,9 @@ def test_from_pictures_to_a_bundle(collection: Path, tmp_path: Path, monkeypatch
     assert sorted(metrics["folds"]) == ["049", "050", "051", "052"]
     assert {metrics["folds"]["049"], metrics["folds"]["050"]} == {0, 1}  # the two that bleed are apart
     assert (tmp_path / "run" / "figures" / "roc.png").stat().st_size > 1000
+
+    assert loaded.spec.about["trained_on"] == [{"kind": "ct-ich", "digest": ""}]
+    _is_evaluated_as_measured(tmp_path / "run", metrics)
 
     before = (bundle / "spec.json").read_text()
     lines: list[str] = []
