@@ -1,14 +1,20 @@
-"""Measures against scikit-learn, published examples and simulated coverage."""
+"""Measures against scikit-learn and by hand."""
 
 import numpy as np
 import pytest
 
-from ichscan.evaluate.calibration import calibrated, fit_platt
-from ichscan.evaluate.curves import bootstrap_auc
-from ichscan.evaluate.intervals import wilson
-from ichscan.evaluate.metrics import auc, decide, exact_match, macro_f1, weighted_log_loss
-from ichscan.evaluate.reliability import expected_calibration_error
-from ichscan.evaluate.thresholds import mean_f1_threshold, sensitivity_threshold, specificity_threshold
+from ichscan.evaluate.metrics import (
+    Decisions,
+    auc,
+    decide,
+    exact_match,
+    log_losses,
+    macro_f1,
+    shares,
+    squared_errors,
+    weighted_log_loss,
+    weighted_log_losses,
+)
 
 
 def test_auc_equals_scikit_learn_with_ties() -> None:
@@ -24,80 +30,12 @@ def test_auc_of_one_class_is_not_estimable() -> None:
     assert np.isnan(auc(np.array([0.1, 0.2]), np.array([0, 0], np.uint8)))
 
 
-def test_wilson_published_example() -> None:
-    """Newcombe 1998, table I: 81 of 263 gives 0.2553 to 0.3662; 0 of 20 gives 0 to 0.1611."""
-    assert wilson(81, 263) == pytest.approx((0.2553, 0.3662), abs=1e-4)
-    assert wilson(0, 20) == pytest.approx((0.0, 0.1611), abs=1e-4)
-    assert wilson(0, 0) == (0.0, 1.0)
-
-
 def test_weighted_log_loss_by_hand() -> None:
     p = np.full((1, 6), 0.5)
     assert weighted_log_loss(p, np.zeros((1, 6), np.uint8)) == pytest.approx(np.log(2))
     sure = np.zeros((1, 6))
     wrong_any = np.array([[0, 0, 0, 0, 0, 1]], np.uint8)
     assert weighted_log_loss(sure, wrong_any) == pytest.approx(2 * -np.log(1e-5) / 7, rel=1e-4)
-
-
-def test_bootstrap_covers_the_true_auc() -> None:
-    rng = np.random.default_rng(3)
-    inside = 0
-    for trial in range(40):
-        labels = np.repeat(rng.integers(0, 2, 60), 3).astype(np.uint8)
-        scores = rng.normal(labels.astype(float), 1.0)
-        low, high = bootstrap_auc(scores, labels, np.repeat(np.arange(60), 3).astype(str), 200, trial)
-        inside += low <= 0.7602 <= high  # P(N(1,1) > N(0,1)) = Phi(1/sqrt 2)
-    assert inside >= 33
-
-
-def test_platt_recovers_the_scale_and_offset() -> None:
-    rng = np.random.default_rng(1)
-    logits = rng.normal(0, 2, 40_000)
-    labels = (rng.random(40_000) < calibrated(logits, 0.7, -0.5)).astype(np.uint8)
-    scale, offset = fit_platt(logits, labels)
-    assert scale == pytest.approx(0.7, abs=0.03)
-    assert offset == pytest.approx(-0.5, abs=0.05)
-    assert expected_calibration_error(calibrated(logits, scale, offset), labels) < 0.01
-
-
-def test_platt_is_finite_when_separable_or_empty() -> None:
-    logits = np.array([-2.0, -1, 1, 2])
-    for labels in ([0, 0, 1, 1], [0, 0, 0, 0], [1, 0, 1, 0]):
-        scale, offset = fit_platt(logits, np.array(labels, np.uint8))
-        assert np.isfinite([scale, offset]).all()
-        assert scale > 0
-
-
-def test_sensitivity_threshold_keeps_what_it_promises() -> None:
-    rng = np.random.default_rng(2)
-    for _ in range(50):
-        labels = (rng.random(80) < 0.3).astype(np.uint8)
-        labels[0] = 1
-        p = rng.random(80)
-        for wanted in (1.0, 0.9, 0.5):
-            t = sensitivity_threshold(p, labels, wanted)
-            assert decide(p, labels, t).sensitivity >= wanted - 1e-9
-
-
-def test_specificity_threshold_keeps_what_it_promises_and_no_lower_one_does() -> None:
-    rng = np.random.default_rng(3)
-    for _ in range(50):
-        labels = (rng.random(80) < 0.3).astype(np.uint8)
-        labels[0] = 0
-        p = rng.random(80)
-        for wanted in (1.0, 0.85, 0.5):
-            t = specificity_threshold(p, labels, wanted)
-            assert decide(p, labels, t).specificity >= wanted - 1e-9
-            lower = p[p < t].max()
-            assert decide(p, labels, lower).specificity < wanted or labels[p == lower].all()
-
-
-def test_mean_f1_threshold_finds_the_gap() -> None:
-    labels = np.array([0] * 50 + [1] * 10 + [0] * 50 + [1] * 10, np.uint8)
-    p = np.where(labels == 1, 0.8, 0.2)
-    threshold, f1 = mean_f1_threshold(p, labels, np.repeat([0, 1], 60))
-    assert f1 == 1
-    assert 0.4 < threshold < 0.6
 
 
 def test_exact_match_and_macro_f1_equal_scikit_learn() -> None:
@@ -110,3 +48,60 @@ def test_exact_match_and_macro_f1_equal_scikit_learn() -> None:
     assert np.isnan(macro_f1(np.zeros((3, 2), bool), empty))
     assert exact_match(np.zeros((3, 2), bool), empty) == 1.0
     assert np.isnan(exact_match(np.zeros((0, 2), bool), empty[:0]))
+
+
+def test_decisions_equal_scikit_learn() -> None:
+    metrics = pytest.importorskip("sklearn.metrics", reason="scikit-learn comes with the extra `train`")
+    rng = np.random.default_rng(4)
+    labels, p = (rng.random(200) < 0.3).astype(np.uint8), rng.random(200)
+    found, said = decide(p, labels, 0.6), p >= 0.6
+    plus, minus = metrics.class_likelihood_ratios(labels, said)
+    for ours, theirs in (
+        (found.sensitivity, metrics.recall_score(labels, said)),
+        (found.specificity, metrics.recall_score(labels, said, pos_label=0)),
+        (found.ppv, metrics.precision_score(labels, said)),
+        (found.npv, metrics.precision_score(labels, said, pos_label=0)),
+        (found.f1, metrics.f1_score(labels, said)),
+        (found.accuracy, metrics.accuracy_score(labels, said)),
+        (found.balanced_accuracy, metrics.balanced_accuracy_score(labels, said)),
+        (found.lr_positive, plus),
+        (found.lr_negative, minus),
+    ):
+        assert ours == pytest.approx(theirs)
+
+
+def test_rates_without_denominator_are_not_estimable() -> None:
+    nothing = Decisions(0, 0, 0, 0)
+    names = ("sensitivity", "specificity", "ppv", "npv", "f1", "accuracy", "balanced_accuracy", "lr_positive")
+    assert all(np.isnan(getattr(nothing, name)) for name in (*names, "lr_negative"))
+    no_positives = Decisions(0, 2, 5, 0)
+    assert np.isnan([no_positives.sensitivity, no_positives.balanced_accuracy, no_positives.lr_positive]).all()
+    assert no_positives.npv == 1
+    assert Decisions(3, 0, 5, 1).lr_positive == float("inf")
+    assert Decisions(0, 5, 0, 1).lr_negative == float("inf")
+    assert np.isnan(Decisions(0, 0, 5, 1).lr_positive)
+
+
+def test_probability_scores_equal_scikit_learn() -> None:
+    metrics = pytest.importorskip("sklearn.metrics", reason="scikit-learn comes with the extra `train`")
+    rng = np.random.default_rng(5)
+    labels, p = (rng.random(100) < 0.3).astype(np.uint8), rng.uniform(0.01, 0.99, 100)
+    assert squared_errors(p, labels).mean() == pytest.approx(metrics.brier_score_loss(labels, p))
+    assert log_losses(p, labels).mean() == pytest.approx(metrics.log_loss(labels, p))
+    assert log_losses(np.array([0.0]), np.array([1], np.uint8))[0] == pytest.approx(-np.log(1e-5))
+
+
+def test_weighted_log_loss_is_scikit_learns_with_weights() -> None:
+    metrics = pytest.importorskip("sklearn.metrics", reason="scikit-learn comes with the extra `train`")
+    rng = np.random.default_rng(6)
+    labels, p = rng.integers(0, 2, (40, 6)).astype(np.uint8), rng.uniform(0.01, 0.99, (40, 6))
+    weights = np.tile([1, 1, 1, 1, 1, 2], 40)
+    expected = metrics.log_loss(labels.ravel(), p.ravel(), sample_weight=weights)
+    assert weighted_log_loss(p, labels) == pytest.approx(expected)
+    assert weighted_log_losses(p, labels).shape == (40,)
+    assert np.isnan(weighted_log_loss(p[:0], labels[:0]))
+
+
+def test_shares_without_denominator_are_nan() -> None:
+    assert shares(np.array([1.0, 2.0]), np.array([4.0, 0.0])) == pytest.approx([0.25, np.nan], nan_ok=True)
+    assert float(shares(np.float64(1), np.float64(2))) == 0.5

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ichscan.evaluate.metrics import shares
+from ichscan.evaluate.resampling import numbered
 from ichscan.types import Float64
 
 ROUNDING: Final = 1e-12
@@ -98,8 +99,7 @@ def _jackknife(
         return Agreement(nan, nan, nan, nan, 0, 0)
     from scipy.stats import t as student
 
-    _, index = np.unique(np.arange(rows) if patients is None else patients, return_inverse=True)
-    m = int(index.max()) + 1
+    index, m = numbered(np.arange(rows) if patients is None else patients)
     by_patient = np.stack([np.bincount(index, column, minlength=m) for column in columns.T], axis=1)
     total = by_patient.sum(axis=0)
     kappa, percent = (float(v) for v in measure(total))

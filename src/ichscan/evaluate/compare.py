@@ -12,7 +12,7 @@ from ichscan.evaluate.curves import area_under_roc, average_precision, resampled
 from ichscan.evaluate.delong import paired
 from ichscan.evaluate.estimate import NOT_ESTIMABLE
 from ichscan.evaluate.metrics import log_losses, shares, squared_errors
-from ichscan.evaluate.resampling import Resamples, percentiles
+from ichscan.evaluate.resampling import Resamples, numbered, percentiles
 from ichscan.types import Float64
 
 
@@ -46,7 +46,7 @@ def mcnemar(
     tail = float(binom.cdf(min(b, c), b + c, 0.5))
     exact = min(2 * tail, 1.0)
     mid = min(2 * tail - float(binom.pmf(min(b, c), b + c, 0.5)), 1.0)
-    _, index = np.unique(patients, return_inverse=True)
+    index, _ = numbered(patients)
     gaps = np.bincount(index, one.astype(np.float64) - other)
     spread = float(np.sqrt((gaps**2).sum()))
     clustered = float(2 * norm.sf(abs(float(gaps.sum())) / spread)) if spread else 1.0
@@ -72,7 +72,7 @@ def compare(one: Binary, other: Binary, cuts: tuple[float, float], resamples: Re
             f"comparison: expected two predictions of the same rows, found {len(one.y):,} and {len(other.y):,} rows "
             "that differ; compare on the rows that both have, in one order"
         )
-    out: dict[str, Any] = {"n": len(one.y), "positives": one.positives, "patients": len(np.unique(one.patients))}
+    out: dict[str, Any] = {"n": len(one.y), "positives": one.positives, "patients": numbered(one.patients)[1]}
     out |= _ranking(one, other, resamples) | _probabilities(one, other, resamples)
     if np.isfinite(cuts).all():
         out |= _decisions(one, other, cuts, resamples)

@@ -104,7 +104,7 @@ def bootstrap_auc(
     scores: Float64, labels: NDArray[np.uint8], patients: NDArray[np.generic], draws: int = 1000, seed: int = 0
 ) -> tuple[float, float]:
     """95 % percentile interval of the area under the ROC curve over resampled patients; NaN with one class only."""
-    if len(np.unique(labels)) < 2:
+    if not 0 < np.count_nonzero(labels) < len(labels):
         return float("nan"), float("nan")
     _, tp, fp = resampled_counts(scores, labels, patients, Resamples.of(patients, draws, seed))
     return percentiles(area_under_roc(tp, fp))

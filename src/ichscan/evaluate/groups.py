@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ichscan.evaluate.cases import Binary
+from ichscan.evaluate.resampling import numbered
 
 GROUPS: Final = 5
 
@@ -16,12 +17,12 @@ def cross_groups(binary: Binary, seed: int = 0) -> NDArray[np.int64]:
     A patient is in one group only. Patients with a positive row are dealt out first, so that every group has some where
     there are enough.
     """
-    if len(np.unique(binary.fold)) > 1:
+    if len(binary.fold) and np.ptp(binary.fold) > 0:
         return binary.fold
-    distinct, index = np.unique(binary.patients, return_inverse=True)
+    index, patients = numbered(binary.patients)
     rng = np.random.default_rng(seed)
-    positive = np.bincount(index, binary.y, minlength=len(distinct)) > 0
-    order = np.lexsort((rng.random(len(distinct)), ~positive))
-    group = np.empty(len(distinct), np.int64)
-    group[order] = np.arange(len(distinct)) % GROUPS
+    positive = np.bincount(index, binary.y, minlength=patients) > 0
+    order = np.lexsort((rng.random(patients), ~positive))
+    group = np.empty(patients, np.int64)
+    group[order] = np.arange(patients) % GROUPS
     return group[index]

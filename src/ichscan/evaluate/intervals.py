@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ichscan.evaluate.metrics import Decisions
+from ichscan.evaluate.resampling import numbered
 from ichscan.types import Float64
 
 Z: Final = 1.959964
@@ -80,10 +81,9 @@ def counts_by_patient(positive: NDArray[np.bool_], labels: NDArray[np.uint8], pa
         labels: uint8 (n,), 0 or 1.
         patients: (n,), the patient of each row.
     """
-    _, index = np.unique(patients, return_inverse=True)
+    index, m = numbered(patients)
     truth = labels == 1
     cells = (positive & truth, positive & ~truth, ~positive & ~truth, ~positive & truth)
-    m = int(index.max()) + 1 if len(index) else 0
     return np.stack([np.bincount(index, cell, minlength=m) for cell in cells], axis=1).astype(np.float64)
 
 

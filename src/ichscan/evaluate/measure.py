@@ -20,7 +20,7 @@ from ichscan.evaluate.delong import area
 from ichscan.evaluate.estimate import NOT_ESTIMABLE, estimate
 from ichscan.evaluate.intervals import clustered_wilson, counts_by_patient
 from ichscan.evaluate.metrics import exact_match, log_losses, macro_f1, shares, squared_errors, weighted_log_losses
-from ichscan.evaluate.resampling import Resamples, percentiles
+from ichscan.evaluate.resampling import Resamples, numbered, percentiles
 from ichscan.labels import LABELS, TYPES
 from ichscan.types import Float64
 
@@ -91,8 +91,8 @@ def measure_label(binary: Binary, cut: float, resamples: Resamples) -> tuple[dic
         "n": len(binary.y),
         "positives": binary.positives,
         "negatives": len(binary.y) - binary.positives,
-        "patients": len(np.unique(binary.patients)),
-        "positive_patients": len(np.unique(binary.patients[binary.y == 1])),
+        "patients": numbered(binary.patients)[1],
+        "positive_patients": numbered(binary.patients[binary.y == 1])[1],
         "threshold": None if np.isnan(cut) else cut,
     }
     ranking, draws = _ranking(binary, resamples)
@@ -174,7 +174,7 @@ def _overall(cases: Cases, resamples: Resamples) -> dict[str, Any]:
         return {**out, "exact_match": NOT_ESTIMABLE, "macro_f1": NOT_ESTIMABLE}
     decisions = p >= cases.thresholds
     right = (decisions == (y == 1)).all(axis=1)
-    index = np.unique(patients, return_inverse=True)[1]
+    index, _ = numbered(patients)
     interval = clustered_wilson(np.bincount(index, right).astype(np.float64), np.bincount(index).astype(np.float64))
     out["exact_match"] = estimate(exact_match(decisions, y), interval)
     out["macro_f1"] = estimate(macro_f1(decisions, y))

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from ichscan.evaluate.calibration import logit
 from ichscan.evaluate.intervals import Z
+from ichscan.evaluate.resampling import numbered
 from ichscan.types import Float64
 
 BINS: Final = 10
@@ -94,10 +95,10 @@ def recalibration(p: Float64, y: NDArray[np.uint8], patients: NDArray[np.generic
     """
     x = logit(p)
     one = np.ones_like(x)
-    _, index = np.unique(patients, return_inverse=True)
+    index, _ = numbered(patients)
     nothing = (float("nan"),) * 3
     in_the_large = _fit(one[:, None], x, y, index)
-    both = _fit(np.stack([x, one], axis=1), np.zeros_like(x), y, index) if np.ptp(x) > 0 else None
+    both = _fit(np.stack([x, one], axis=1), np.zeros_like(x), y, index) if len(x) and np.ptp(x) > 0 else None
     slope, intercept = both if both else (nothing, nothing)
     return Recalibration(slope, intercept, in_the_large[0] if in_the_large else nothing)
 

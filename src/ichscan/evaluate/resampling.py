@@ -1,11 +1,15 @@
 """The bootstrap over patients: slices of one patient are not independent, so patients are drawn, not slices."""
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ichscan.types import Float32, Float64
+
+SMALL: Final = 10_000_000
+CHUNK: Final = 100
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,10 +56,27 @@ class Resamples:
 
     def sums(self, values: Float64, patients: NDArray[np.generic]) -> Float64:
         """Sums of values, (n,) or (n, k), of patients (n,), in every draw: float64 (draws,) or (draws, k)."""
-        index, columns = self.index(patients), values.reshape(len(values), -1)
+        index, columns = self.index(patients), values.reshape(len(values), *values.shape[1:] or (1,))
         m = len(self.patients)
         by_patient = np.stack([np.bincount(index, column, minlength=m) for column in columns.T], axis=1)
-        return np.asarray(self.weights.T.astype(np.float64) @ by_patient).reshape(self.draws, *values.shape[1:])
+        out = np.empty((self.draws, by_patient.shape[1]))
+        for start in range(0, self.draws, CHUNK):  # float64 weights of all draws at once would be large
+            out[start : start + CHUNK] = self.weights[:, start : start + CHUNK].astype(np.float64).T @ by_patient
+        return out.reshape(self.draws, *values.shape[1:])
+
+
+def numbered(patients: NDArray[np.generic]) -> tuple[NDArray[np.int64], int]:
+    """Place of each row's patient among the distinct ones, in their order, int64 (n,), and how many these are.
+
+    Small whole numbers are counted, which is much faster than sorting.
+    """
+    if patients.dtype.kind in "iu" and len(patients):
+        numbers = patients.astype(np.int64, copy=False)
+        if numbers.min() >= 0 and numbers.max() < SMALL:
+            used = np.bincount(numbers) > 0
+            return (np.cumsum(used) - 1)[numbers], int(np.count_nonzero(used))
+    distinct, index = np.unique(patients, return_inverse=True)
+    return index, len(distinct)
 
 
 def percentiles(values: Float64) -> tuple[float, float]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ichscan.errors import DataError, UsageError
 from ichscan.evaluate.cases import Binary
 from ichscan.evaluate.curves import counts_at
+from ichscan.evaluate.resampling import numbered
 from ichscan.types import Float64
 
 GRID = np.round(np.linspace(0.005, 0.995, 199), 3)
@@ -95,7 +96,7 @@ def choose(
         )
     cut = threshold(binary.p, binary.y, binary.fold, rule, parameter)
     where = chosen_on or part
-    return OperatingPoint(rule, parameter, cut, where, len(binary.y), binary.positives, len(np.unique(binary.patients)))
+    return OperatingPoint(rule, parameter, cut, where, len(binary.y), binary.positives, numbered(binary.patients)[1])
 
 
 def threshold(
@@ -119,7 +120,7 @@ def cross_fitted(
     out = np.zeros(len(p), np.bool_)
     for fold in np.unique(folds):
         here, rest = folds == fold, folds != fold
-        both = len(np.unique(y[rest])) == 2
+        both = 0 < np.count_nonzero(y[rest]) < len(y[rest])
         out[here] = p[here] >= (threshold(p[rest], y[rest], folds[rest], rule, parameter) if both else HALF)
     return out
 
@@ -165,13 +166,18 @@ def sensitivity_threshold(probabilities: NDArray[np.float64], labels: NDArray[np
     needed = int(np.ceil(sensitivity * len(positive) - 1e-9))
     lowest = float(positive[max(needed, 1) - 1])
     below = probabilities[probabilities < lowest]
-    return _between(lowest, float(below.max())) if len(below) else lowest
+    return _between(float(below.max()), lowest) if len(below) else lowest
 
 
-def _between(one: float, other: float) -> float:
-    """The probability half-way between two, in log-odds."""
-    logit = [np.log(p / (1 - p)) for p in np.clip([one, other], 1e-6, 1 - 1e-6)]
-    return float(1 / (1 + np.exp(-np.mean(logit))))
+def _between(low: float, high: float) -> float:
+    """The probability half-way between two, in log-odds; above `low`, and at most `high`."""
+    logit = [np.log(p / (1 - p)) for p in np.clip([low, high], 1e-6, 1 - 1e-6)]
+    return _within(float(1 / (1 + np.exp(-np.mean(logit)))), low, high)
+
+
+def _within(value: float, low: float, high: float) -> float:
+    """Rounding must not let a threshold fall on the lower of two scores, nor above the higher."""
+    return float(min(max(value, np.nextafter(low, np.inf)), high))
 
 
 def specificity_threshold(probabilities: NDArray[np.float64], labels: NDArray[np.uint8], specificity: float) -> float:
@@ -187,7 +193,7 @@ def specificity_threshold(probabilities: NDArray[np.float64], labels: NDArray[np
     negative = np.sort(probabilities[labels == 0])
     highest = float(negative[max(int(np.ceil(specificity * len(negative) - 1e-9)), 1) - 1])
     above = probabilities[probabilities > highest]
-    return _between(highest, float(above.min()) if len(above) else 1.0)
+    return _between(highest, float(above.min()) if len(above) else max(1.0, float(np.nextafter(highest, np.inf))))
 
 
 def youden_threshold(probabilities: NDArray[np.float64], labels: NDArray[np.uint8]) -> float:
@@ -218,7 +224,7 @@ def _cheapest(p: Float64, y: NDArray[np.uint8], miss: float, alarm: float) -> fl
     scores = np.unique(p)
     tp, fp = counts_at(p, y, scores)
     k = int(np.argmin(miss * (np.count_nonzero(y) - tp) + alarm * fp))
-    return float(scores[0] if k == 0 else (scores[k - 1] + scores[k]) / 2)
+    return float(scores[0]) if k == 0 else _within((scores[k - 1] + scores[k]) / 2, scores[k - 1], scores[k])
 
 
 Rule = Callable[[Float64, NDArray[np.uint8], NDArray[np.int64], float], float]

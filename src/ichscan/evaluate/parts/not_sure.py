@@ -12,6 +12,7 @@ from ichscan.evaluate.estimate import NOT_ESTIMABLE, estimate, text
 from ichscan.evaluate.groups import cross_groups
 from ichscan.evaluate.intervals import clustered_wilson
 from ichscan.evaluate.part import Options, Part
+from ichscan.evaluate.resampling import numbered
 from ichscan.labels import LABELS
 from ichscan.pages.section import Cell, Grid, Section
 
@@ -66,7 +67,7 @@ def _covered(binary: Binary, groups: NDArray[np.int64], stated: float) -> dict[s
 
 
 def _rate(hit: NDArray[np.bool_], among: NDArray[np.bool_], binary: Binary) -> Any:
-    index = np.unique(binary.patients, return_inverse=True)[1]
+    index, _ = numbered(binary.patients)
     top, bottom = (np.bincount(index, rows).astype(np.float64) for rows in (hit & among, among))
     total = float(bottom.sum())
     return estimate(float(top.sum()) / total, clustered_wilson(top, bottom)) if total else NOT_ESTIMABLE
