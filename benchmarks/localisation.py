@@ -23,8 +23,8 @@ from scipy.stats import spearmanr
 
 from ichscan.datasets.store import SeriesRows, SliceStore, open_store
 from ichscan.evaluate.localisation import Scored
-from ichscan.evaluate.localisation_summary import ROW, rows_of, summarise
-from ichscan.evaluate.localise import CLASS, KINDS, SETTLED, boxed_series, localise, outside_activation
+from ichscan.evaluate.localisation_summary import ROW, rows_of, summarise, summarise_boxes
+from ichscan.evaluate.localise import CLASS, FINE, KINDS, SETTLED, boxed_series, localise, outside_activation
 from ichscan.evaluate.sources.bundle import volume_of
 from ichscan.labels import ANY
 from ichscan.model.bundle import Bundle, load_bundle
@@ -79,7 +79,7 @@ def one(store: SliceStore, series: SeriesRows, fold: int, bundles: "Bundles", bo
     if boxed:
         scored = localise(store, series, bundle, fold)
         other = localise(store, series, bundles.of(fold, random=True), fold)
-        scored += [dataclasses.replace(s, maps=RANDOM + s.maps) for s in other]
+        scored += [dataclasses.replace(s, maps=RANDOM + s.maps) for s in other if s.maps != FINE]
         rows = [i for i, name in enumerate(volume.files) if name in store.boxes_by_slice]
         sanity = bundles.cascade(fold, volume, rows[:: max(1, len(rows) // 3)][:3])
         ms = [cost(bundle, volume, rows[len(rows) // 2])]
@@ -202,6 +202,7 @@ def write(
     facts = {
         "data": {"digest": store.digest, "boxes": len(store.boxes), "slices": len(store.boxes_by_slice)},
         "summary": summarise(rows),
+        "boxes": summarise_boxes(rows),
         "outside": _outside(outside),
         "randomised": _sanity(sanity),
         "ms per slice": {name: round(float(np.median([m[name] for m in ms])), 1) for name in ms[0]},

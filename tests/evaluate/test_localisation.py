@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from ichscan.errors import DataError
 from ichscan.evaluate.localisation import LEVELS, Scored, Slice, bounding_boxes, box_iou, box_mask, score
-from ichscan.evaluate.localisation_summary import ROW, difference, read_rows, rows_of, summarise
+from ichscan.evaluate.localisation_summary import ROW, difference, read_rows, rows_of, summarise, summarise_boxes
 
 SHAPE = (100, 100)
 HEAD = np.zeros(SHAPE, bool)
@@ -42,7 +42,7 @@ def test_chance_area_and_energy() -> None:
     assert found.probability == 0.7
     even = score(np.ones(SHAPE, np.float32), [BOX], WHERE, "any", "m")
     assert even.energy == pytest.approx(even.chance)  # a map that says nothing has the energy of chance
-    assert even.found[0] == (0, 0)
+    assert even.box_iou[0][0] == pytest.approx(400 / 6400)
 
 
 def test_the_maximum_outside_the_head_does_not_count() -> None:
@@ -70,7 +70,7 @@ def test_masks_stand_for_boxes_where_there_are_some() -> None:
     mask = np.hypot(*(np.mgrid[: SHAPE[0], : SHAPE[1]] - 50)) < 8
     mask[20:24, 20:26] = True
     found = score(spot(50, 50), [], WHERE, "any", "m", mask=mask)
-    assert found.boxes == 2
+    assert len(found.boxes_cm2) == 2
     assert found.area_cm2 == pytest.approx(mask.sum() * 0.01)
     assert found.distance == 0
     assert max(found.dice) > 0.85
@@ -98,14 +98,23 @@ def test_box_iou_equals_that_of_masks() -> None:
 def test_boxes_are_found_one_by_one() -> None:
     boxes = [BOX, (70.0, 70.0, 74.0, 74.0)]
     found = score(box_mask([BOX], SHAPE).astype(np.float32), boxes, WHERE, "any", "m")
-    assert found.boxes == 2
-    assert set(found.found) == {(1, 1)}
+    assert found.boxes_cm2 == pytest.approx((4, 0.16))
+    assert set(found.box_iou) == {(1.0, 0.0)}
+    assert set(found.marked) == {(True, False)}
+
+
+def test_each_part_marks_its_own_box() -> None:
+    small = (70.0, 70.0, 74.0, 74.0)
+    values = spot(50, 40) + 0.15 * spot(71, 71, 2)
+    found = score(values, [BOX, small], WHERE, "any", "m")
+    assert list(found.marked) == [(True, level <= 0.1) for level in LEVELS]
 
 
 def scored(patient: str, distance: float, best: int, maps: str = "m", area: float = 5.0, fold: int = 0) -> Scored:
     iou = tuple(0.9 if k == best else 0.1 for k in range(len(LEVELS)))
-    found = ((1, 0),) * len(LEVELS)
-    return Scored(patient, f"{patient}/1", "any", maps, fold, area, 1, 0.5, distance, 0.1, 0.5, iou, iou, found)
+    boxes, marked = ((0.2, 0.4),) * len(LEVELS), ((True, False),) * len(LEVELS)
+    name, areas = f"{patient}/1", (area, area / 2)
+    return Scored(patient, name, "any", maps, fold, area, areas, 0.5, distance, 0.1, 0.5, iou, iou, boxes, marked)
 
 
 def test_the_threshold_comes_from_other_folds() -> None:
@@ -127,14 +136,17 @@ def test_summary_counts_sizes_and_patients() -> None:
     )
     by = {(s["maps"], s["label"], s["size"]): s for s in summarise(rows, draws=200)}
     whole = by["m", "any", "all"]
-    assert (whole["slices"], whole["patients"], whole["boxes"]) == (3, 3, 3)
+    assert (whole["slices"], whole["patients"]) == (3, 3)
     assert whole["hit"][0] == pytest.approx(1 / 3, abs=1e-4)
     assert whole["hit_15px"][0] == pytest.approx(2 / 3, abs=1e-4)
     assert whole["hit"][1] <= whole["hit"][0] <= whole["hit"][2]
     assert by["m", "any", "< 1 cm²"]["hit"][0] == 1
     assert by["m", "any", "1-4 cm²"]["hit"][0] == 0
-    assert whole["boxes_found_0.1"][0] == 1
-    assert whole["boxes_found_0.3"][0] == 0
+    boxes = {(b["maps"], b["size"]): b for b in summarise_boxes(rows, draws=200) if b["label"] == "any"}
+    assert boxes["m", "all"]["boxes"] == 6
+    assert boxes["m", "all"]["found_0.1"][0] == 1
+    assert boxes["m", "all"]["found_0.3"][0] == boxes["m", "all"]["marked"][0] == 0.5
+    assert [boxes["m", size]["boxes"] for size in ("< 1 cm²", "1-4 cm²", "> 4 cm²")] == [2, 3, 1]
     assert math.isnan(by["m", "epidural", "all"]["hit"][0])
 
 

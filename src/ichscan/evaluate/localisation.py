@@ -6,6 +6,7 @@
 - Overlap: intersection over union and Dice of the map's part at or above a threshold with the lesions.
 - Boxes found (Wang et al. 2017, ChestX-ray8, section 4.2): share of boxes whose intersection over union with the
   bounding box of some connected part of the thresholded map is at least .1, or .3.
+- Boxes marked: share of boxes in which the maximum of some connected part lies: the pointing game for each lesion.
 
 The chance of a hit is the lesions' share of the inside of the head.
 """
@@ -25,7 +26,7 @@ Boxes = Sequence[tuple[float, float, float, float]]
 """(x0, y0, x1, y1) in pixels: columns [x0, x1), rows [y0, y1)."""
 TOLERANCE: Final = 15.0
 """Pixels, the tolerance of Zhang et al. 2018."""
-LEVELS: Final = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+LEVELS: Final = (0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
 """Thresholds tried, as shares of the map's maximum in the slice."""
 OVERLAPS: Final = (0.1, 0.3)
 UNKNOWN_MM: Final = 0.35
@@ -40,13 +41,14 @@ class Scored:
         patient, slice_id, label, maps: what was scored; `maps` names the kind of map.
         fold: that was held out; -1 = none.
         area_cm2: of the lesions: their mask, or the union of their boxes.
-        boxes: number of them.
+        boxes_cm2: area of each box.
         probability: of the label in the slice.
         distance: pixels from the map's maximum to the nearest lesion; 0 = in it, infinite for a map of zeros.
         chance: share of the inside of the head that is lesion.
         energy: share of the map inside the lesions; NaN when the map is 0 everywhere.
         iou, dice: at each of `LEVELS`.
-        found: boxes found at each of `LEVELS`, by each of `OVERLAPS`.
+        box_iou: best intersection over union of each box, at each of `LEVELS`.
+        marked: of each box, at each of `LEVELS`.
     """
 
     patient: str
@@ -55,14 +57,15 @@ class Scored:
     maps: str
     fold: int
     area_cm2: float
-    boxes: int
+    boxes_cm2: tuple[float, ...]
     probability: float
     distance: float
     chance: float
     energy: float
     iou: tuple[float, ...]
     dice: tuple[float, ...]
-    found: tuple[tuple[int, ...], ...]
+    box_iou: tuple[tuple[float, ...], ...]
+    marked: tuple[tuple[bool, ...], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +112,7 @@ def score(
     cuts = [kept >= level * kept.max() for level in LEVELS] if energy > 0 else [np.zeros_like(lesion)] * len(LEVELS)
     overlaps = [(int((cut & lesion).sum()), int(cut.sum())) for cut in cuts]
     size = int(lesion.sum())
+    per_box = [_per_box(kept, cut, boxes) for cut in cuts]
     return Scored(
         patient=where.patient,
         slice_id=where.slice_id,
@@ -116,14 +120,15 @@ def score(
         maps=maps,
         fold=where.fold,
         area_cm2=size * where.pixel_cm2,
-        boxes=len(boxes),
+        boxes_cm2=tuple((x1 - x0) * (y1 - y0) * where.pixel_cm2 for x0, y0, x1, y1 in boxes),
         probability=probability,
         distance=_distance(kept, lesion),
         chance=float((lesion & where.inside).sum() / max(int(where.inside.sum()), 1)),
         energy=float(kept[lesion].sum(dtype=np.float64)) / energy if energy > 0 else float("nan"),
         iou=tuple(both / max(cut + size - both, 1) for both, cut in overlaps),
         dice=tuple(2 * both / max(cut + size, 1) for both, cut in overlaps),
-        found=tuple(_found(cut, boxes) for cut in cuts),
+        box_iou=tuple(tuple(iou for iou, _ in found) for found in per_box),
+        marked=tuple(tuple(marked for _, marked in found) for found in per_box),
     )
 
 
@@ -150,10 +155,24 @@ def box_iou(a: tuple[float, float, float, float], b: tuple[float, float, float, 
     return both / union if union > 0 else 0.0
 
 
-def _found(cut: Bool, boxes: Boxes) -> tuple[int, ...]:
+def _per_box(values: Float32, cut: Bool, boxes: Boxes) -> list[tuple[float, bool]]:
+    """For each box its best intersection over union with a part of `cut`, and whether a part has its maximum in it."""
     parts = bounding_boxes(cut)
-    best = [max((box_iou(box, part) for part in parts), default=0.0) for box in boxes]
-    return tuple(sum(one >= overlap for one in best) for overlap in OVERLAPS)
+    peaks = [_peak(values, part) for part in parts]
+    return [
+        (
+            max((box_iou(box, part) for part in parts), default=0.0),
+            any(box[0] <= x < box[2] and box[1] <= y < box[3] for x, y in peaks),
+        )
+        for box in boxes
+    ]
+
+
+def _peak(values: Float32, part: tuple[float, float, float, float]) -> tuple[int, int]:
+    """(x, y) of the maximum within a part's bounding box."""
+    x0, y0, x1, y1 = (int(v) for v in part)
+    y, x = np.unravel_index(int(values[y0:y1, x0:x1].argmax()), (y1 - y0, x1 - x0))
+    return x0 + int(x), y0 + int(y)
 
 
 def _distance(kept: Float32, lesion: Bool) -> float:
@@ -165,5 +184,7 @@ def _distance(kept: Float32, lesion: Bool) -> float:
     return float(far[y, x])
 
 
-COLUMNS: Final = tuple(f.name for f in fields(Scored) if f.name not in ("iou", "dice", "found"))
+COLUMNS: Final = tuple(
+    f.name for f in fields(Scored) if f.name not in ("boxes_cm2", "iou", "dice", "box_iou", "marked")
+)
 """Of the table that is kept, before those at the chosen threshold."""

@@ -17,9 +17,11 @@ from ichscan.evaluate.localisation import COLUMNS, LEVELS, OVERLAPS, TOLERANCE, 
 from ichscan.evaluate.resampling import bootstrap_mean
 from ichscan.labels import ANY, LABELS
 
-ROW: Final = (*COLUMNS, "level", "iou", "dice", *(f"found_{overlap:g}" for overlap in OVERLAPS))
-"""Columns of localisation.csv; `level` is the threshold, a share of the map's maximum, that the last ones belong to."""
-NUMBERS: Final = frozenset(ROW) - {"patient", "slice_id", "label", "maps"}
+ROW: Final = (*COLUMNS, "level", "iou", "dice", "boxes_cm2", "box_iou", "marked")
+"""Columns of localisation.csv; `level` is the threshold, a share of the map's maximum, that iou, dice, box_iou and
+marked belong to. The last three hold a value per box, with blanks between."""
+TEXTS: Final = frozenset({"patient", "slice_id", "label", "maps", "boxes_cm2", "box_iou", "marked"})
+DIGITS: Final = 4
 SIZES: Final = (("< 1 cm²", 0.0, 1.0), ("1-4 cm²", 1.0, 4.0), ("> 4 cm²", 4.0, math.inf))
 Row = tuple[Any, ...]
 
@@ -30,8 +32,9 @@ def rows_of(scored: Sequence[Scored]) -> list[Row]:
     rows = []
     for s in scored:
         k = chosen[s.maps, _group(s)]
-        head = [round(v, 5) if isinstance(v, float) else v for v in (getattr(s, name) for name in COLUMNS)]
-        rows.append((*head, LEVELS[k], round(s.iou[k], 5), round(s.dice[k], 5), *s.found[k]))
+        head = [round(v, DIGITS) if isinstance(v, float) else v for v in (getattr(s, name) for name in COLUMNS)]
+        boxes = (" ".join(f"{v:.4g}" for v in values) for values in (s.boxes_cm2, s.box_iou[k], s.marked[k]))
+        rows.append((*head, LEVELS[k], round(s.iou[k], DIGITS), round(s.dice[k], DIGITS), *boxes))
     return rows
 
 
@@ -59,15 +62,13 @@ def read_rows(path: Path) -> list[Row]:
             head = tuple(next(reader, ()))
             if head != ROW:
                 raise DataError(f"{path}: expected the columns {', '.join(ROW)}; write it again")
-            return [
-                tuple(float(v) if name in NUMBERS else v for name, v in zip(ROW, row, strict=True)) for row in reader
-            ]
+            return [tuple(v if name in TEXTS else float(v) for name, v in zip(ROW, row, strict=True)) for row in reader]
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: cannot be read ({error}); write it again") from error
 
 
 def summarise(rows: Sequence[Row], draws: int = 1000, seed: int = 0) -> list[dict[str, Any]]:
-    """Per kind of map: all labels, and `any` by size of lesion; each with the number of slices, patients and boxes.
+    """Per kind of map: all labels, and `any` by size of lesion; each with the number of slices and patients.
 
     Every measure is (value, low, high): a 95 % interval from resampled patients; NaN without slices.
     """
@@ -84,10 +85,9 @@ def summarise(rows: Sequence[Row], draws: int = 1000, seed: int = 0) -> list[dic
 
 def _one(maps: str, label: str, size: str, rows: Sequence[Mapping[str, Any]], draws: int, seed: int) -> dict[str, Any]:
     patients = np.array([r["patient"] for r in rows], np.str_)
-    boxes = [float(r["boxes"]) for r in rows]
 
-    def mean(values: Iterable[float], weights: Sequence[float] | None = None) -> tuple[float, float, float]:
-        return _mean(np.array(list(values), np.float64), patients, weights, draws, seed)
+    def mean(values: Iterable[float]) -> tuple[float, float, float]:
+        return _mean(np.array(list(values), np.float64), patients, draws, seed)
 
     return {
         "maps": maps,
@@ -95,31 +95,63 @@ def _one(maps: str, label: str, size: str, rows: Sequence[Mapping[str, Any]], dr
         "size": size,
         "slices": len(rows),
         "patients": len(set(patients.tolist())),
-        "boxes": int(sum(boxes)),
         "hit": mean(float(r["distance"] == 0) for r in rows),
         f"hit_{TOLERANCE:g}px": mean(float(r["distance"] <= TOLERANCE) for r in rows),
         "chance": mean(r["chance"] for r in rows),
         "energy": mean(0.0 if math.isnan(r["energy"]) else r["energy"] for r in rows),
         "iou": mean(r["iou"] for r in rows),
         "dice": mean(r["dice"] for r in rows),
-        **{f"boxes_found_{o:g}": mean((r[f"found_{o:g}"] / max(r["boxes"], 1) for r in rows), boxes) for o in OVERLAPS},
+    }
+
+
+def summarise_boxes(rows: Sequence[Row], draws: int = 1000, seed: int = 0) -> list[dict[str, Any]]:
+    """Per kind of map, label and size of the box: shares of boxes found and marked; as in `summarise`."""
+    found = []
+    for maps in dict.fromkeys(row[ROW.index("maps")] for row in rows):
+        boxes = [box for row in rows if row[ROW.index("maps")] == maps for box in _boxes(row)]
+        for label in (LABELS[ANY], *LABELS[:ANY]):
+            found.append(_of_boxes(maps, label, "all", [b for b in boxes if b[1] == label], draws, seed))
+        for size, low, high in SIZES:
+            some = [b for b in boxes if b[1] == LABELS[ANY] and low <= b[2] < high]
+            found.append(_of_boxes(maps, LABELS[ANY], size, some, draws, seed))
+    return found
+
+
+Box = tuple[str, str, float, float, float]
+"""Patient, label, area in cm2, intersection over union, 1 when marked."""
+
+
+def _boxes(row: Row) -> list[Box]:
+    r = dict(zip(ROW, row, strict=True))
+    values = zip(*(str(r[name]).split() for name in ("boxes_cm2", "box_iou", "marked")), strict=True)
+    return [(r["patient"], r["label"], float(a), float(b), float(c)) for a, b, c in values]
+
+
+def _of_boxes(maps: str, label: str, size: str, boxes: Sequence[Box], draws: int, seed: int) -> dict[str, Any]:
+    patients = np.array([b[0] for b in boxes], np.str_)
+    iou, marked = (np.array([b[k] for b in boxes], np.float64) for k in (3, 4))
+    return {
+        "maps": maps,
+        "label": label,
+        "size": size,
+        "boxes": len(boxes),
+        "patients": len(set(patients.tolist())),
+        "marked": _mean(marked, patients, draws, seed),
+        **{f"found_{o:g}": _mean((iou >= o).astype(np.float64), patients, draws, seed) for o in OVERLAPS},
     }
 
 
 def _mean(
     values: np.ndarray[Any, np.dtype[np.float64]],
     patients: np.ndarray[Any, Any],
-    weights: Sequence[float] | None,
     draws: int,
     seed: int,
 ) -> tuple[float, float, float]:
-    """Weighted mean with its interval; rounded to 4 digits."""
+    """Mean with its interval, rounded; NaN without values."""
     if len(values) == 0:
         return (float("nan"),) * 3
-    w = np.ones(len(values)) if weights is None else np.array(weights, np.float64)
-    repeated = np.repeat(values, w.astype(int))
-    low, high = bootstrap_mean(repeated, np.repeat(patients, w.astype(int)), draws, seed)
-    return round(float(repeated.mean()), 4), round(low, 4), round(high, 4)
+    low, high = bootstrap_mean(values, patients, draws, seed)
+    return round(float(values.mean()), DIGITS), round(low, DIGITS), round(high, DIGITS)
 
 
 def difference(
@@ -133,4 +165,4 @@ def difference(
             hit[r["maps"]][r["slice_id"]] = (r["patient"], float(r["distance"] == 0))
     both = [name for name in hit[new] if name in hit[old]]
     values = np.array([hit[new][n][1] - hit[old][n][1] for n in both], np.float64)
-    return _mean(values, np.array([hit[new][n][0] for n in both], np.str_), None, draws, seed)
+    return _mean(values, np.array([hit[new][n][0] for n in both], np.str_), draws, seed)

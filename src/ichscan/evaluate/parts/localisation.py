@@ -7,7 +7,15 @@ from ichscan.errors import InputError
 from ichscan.evaluate.cases import Evaluation
 from ichscan.evaluate.grading import write_grading
 from ichscan.evaluate.localisation import OVERLAPS, TOLERANCE, Scored
-from ichscan.evaluate.localisation_summary import ROW, Row, difference, read_rows, rows_of, summarise
+from ichscan.evaluate.localisation_summary import (
+    ROW,
+    Row,
+    difference,
+    read_rows,
+    rows_of,
+    summarise,
+    summarise_boxes,
+)
 from ichscan.evaluate.localise import KINDS, boxed_series, localise
 from ichscan.evaluate.part import Options, Part
 from ichscan.labels import ANY, LABELS
@@ -32,8 +40,9 @@ def part(evaluation: Evaluation, options: Options) -> Part:
     facts: dict[str, Any] = {"maps": source, "summary": "not estimable"}
     if rows:
         summary = summarise(rows, options.draws, options.seed)
-        facts["summary"] = summary
-        grids = (_by_label(summary), _by_size(summary), _overlap(summary))
+        boxes = summarise_boxes(rows, options.draws, options.seed)
+        facts |= {"summary": summary, "boxes": boxes}
+        grids = (_by_label(summary), _by_size(summary), _overlap(summary), _boxes(boxes))
         notes += [source, *_notes(rows, options)]
     else:
         notes.append(f"Not estimable: {source}")
@@ -77,7 +86,8 @@ def _notes(rows: list[Row], options: Options) -> list[str]:
         f"A hit: the map's maximum lies in a lesion box of the label, or within {TOLERANCE:g} pixels of one. By "
         "chance: the boxes' share of the inside of the head. Intervals (95 %) are from resampled patients. Areas are "
         "those of boxes, which are larger than the lesions in them.",
-        "Overlap is that of the map's part above a share of its maximum, a share chosen on other patients.",
+        "Overlap is that of the map's part above a share of its maximum, a share chosen on other patients. A box is "
+        "marked when the maximum of a connected part lies in it, found when the part's bounding box overlaps it.",
     ]
     present = [kind for kind in KINDS if any(row[ROW.index("maps")] == kind for row in rows)]
     for new, old in zip(present[1:], present, strict=False):
@@ -112,14 +122,23 @@ def _by_size(summary: list[dict[str, Any]]) -> Grid:
 
 
 def _overlap(summary: list[dict[str, Any]]) -> Grid:
-    columns = ("maps", "label", "boxes", "intersection over union (95 %)", "Dice (95 %)",
-               *(f"boxes found at IoU {o:g} (95 %)" for o in OVERLAPS))  # fmt: skip
+    columns = ("maps", "label", "slices", "intersection over union (95 %)", "Dice (95 %)")  # fmt: skip
     cells = tuple(
-        (s["maps"], s["label"], s["boxes"], _text(s["iou"]), _text(s["dice"]),
-         *(_text(s[f"boxes_found_{o:g}"]) for o in OVERLAPS))
+        (s["maps"], s["label"], s["slices"], _text(s["iou"]), _text(s["dice"]))
         for s in summary if s["size"] == "all"
     )  # fmt: skip
     return Grid("overlap", "Overlap with boxes", columns, cells)
+
+
+def _boxes(boxes: list[dict[str, Any]]) -> Grid:
+    columns = ("maps", "label", "area of the box", "boxes", "patients", "marked (95 %)",
+               *(f"found at IoU {o:g} (95 %)" for o in OVERLAPS))  # fmt: skip
+    cells = tuple(
+        (b["maps"], b["label"], b["size"], b["boxes"], b["patients"], _text(b["marked"]),
+         *(_text(b[f"found_{o:g}"]) for o in OVERLAPS))
+        for b in boxes
+    )  # fmt: skip
+    return Grid("boxes", "Boxes found, one by one", columns, cells)
 
 
 def _text(values: tuple[float, ...]) -> str:
