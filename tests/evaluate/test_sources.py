@@ -138,6 +138,16 @@ def test_workbench_run(store: SliceStore, truth: Truth, tmp_path: Path) -> None:
     assert "validation predictions" in test.chosen_on
 
 
+def test_a_run_about_types_alone_counts_hemorrhagic_slices(store: SliceStore, truth: Truth, tmp_path: Path) -> None:
+    run = workbench_run(tmp_path / "run")
+    manifest = json.loads((run / "manifest.json").read_text())
+    manifest["recipe"]["data"] = {"slices": "hemorrhagic", "without": ["epidural"]}
+    (run / "manifest.json").write_text(json.dumps(manifest))
+    found = align(truth, open_source(str(run), truth, store, tmp_path))
+    assert found.slices.ids.tolist() == ["001/2", "005/2", "009/2"]
+    assert found.data["predictions_without_labels"] == 0
+
+
 def test_run_without_such_a_part(store: SliceStore, truth: Truth, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="expected one of test, validation"):
         open_source(str(workbench_run(tmp_path / "run")), truth, store, tmp_path, part="other")

@@ -23,22 +23,25 @@ OWN: Final = "the source's own predictions of scans"
 LARGEST: Final = "the highest probability of the scan's slices"
 
 
-def align(truth: Truth, found: Predicted, allow_missing: bool = False) -> Evaluation:
+def align(
+    truth: Truth, found: Predicted, allow_missing: bool = False, counted: NDArray[np.bool_] | None = None
+) -> Evaluation:
     """Puts every prediction beside its label.
 
     Args:
         truth: labels of the data.
         found: predictions.
         allow_missing: go on when more than 1 % of the ids have no partner; the evaluation is then of the others.
+        counted: bool (slices,), the slices of a part of the data; None = all.
 
     Raises:
         DataError: ids that are there twice, that do not match at all or too few of them, or no label is known.
     """
-    expected = _expected(truth, found)
+    expected = _expected(truth, found) & (True if counted is None else counted)
     names = truth.places() if found.by_place else truth.slices
     rows = _rows(names, found.slices, "slice_id")
     missing = expected & (rows < 0)
-    extra = _extra(names[expected], found.slices)
+    extra = _extra(names, found.slices)
     _check(names, found.slices, missing, extra, int(expected.sum()), allow_missing)
     kept = expected & (rows >= 0)
     part = truth.where(kept)
@@ -106,7 +109,7 @@ def _rows(names: NDArray[np.str_], found: Rows, key: str) -> NDArray[np.int64]:
 
 
 def _extra(names: NDArray[np.str_], found: Rows) -> list[str]:
-    """Ids of predictions that no label is for."""
+    """Ids of predictions of slices that are not in the data."""
     import pyarrow.compute as pc
 
     pa = arrow()

@@ -12,6 +12,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ichscan import __version__
 from ichscan.datasets.arrow import write_whole
 from ichscan.datasets.store import SliceStore, open_store
@@ -147,8 +150,6 @@ def table_name(section: Section, grid: Grid) -> str:
 
 
 def _check(request: Request) -> None:
-    if (request.data is None) == (request.labels is None) and request.labels is None:
-        raise UsageError("expected labels: --data with a store, or --labels with a table")
     if request.rule is not None and request.thresholds is not None:
         raise UsageError("--choose and --thresholds: choose thresholds here, or take those of elsewhere; not both")
     if request.write_bundle is not None and request.rule is None:
@@ -156,24 +157,25 @@ def _check(request: Request) -> None:
 
 
 def _truth(request: Request, store: SliceStore | None) -> Truth:
-    """Labels of the data, restricted to a part of the store where the source is no run."""
+    """Labels of the data."""
     if store is not None:
         truth = truth_of_store(store)
-        truth = truth if request.labels is None else relabelled(truth, request.labels)
-    elif request.labels is not None:
-        truth = truth_of_table(request.labels)
-    else:
+        return truth if request.labels is None else relabelled(truth, request.labels)
+    if request.labels is None:
         raise UsageError("expected labels: --data with a store, or --labels with a table")
-    if not request.part or is_run(Path(request.source)):
-        return truth
+    return truth_of_table(request.labels)
+
+
+def _counted(request: Request, source: str, store: SliceStore | None, truth: Truth) -> NDArray[np.bool_] | None:
+    """The slices of a part of the data, bool (slices,), where the source is no run, which has parts of its own."""
+    if not request.part or is_run(Path(source)):
+        return None
     ids, parts = _parts(request, store)
     chosen = {i for i, part in zip(ids, parts, strict=True) if part == request.part}
     if not chosen:
         known = ", ".join(sorted({p for p in parts if p})) or "none"
         raise UsageError(f"--part {request.part}: no slice of the data is in it; its parts: {known}")
-    import numpy as np
-
-    return truth.where(np.isin(truth.slices, sorted(chosen)))
+    return np.isin(truth.slices, sorted(chosen))
 
 
 def _parts(request: Request, store: SliceStore | None) -> tuple[list[str], list[str | None]]:
@@ -187,8 +189,10 @@ def _parts(request: Request, store: SliceStore | None) -> tuple[list[str], list[
 
 
 def _open(source: str, request: Request, truth: Truth, store: SliceStore | None, out: Path, bar: Bar) -> Evaluation:
-    found = open_source(source, truth, store, out, part=request.part, scans=request.scans, bar=bar)
-    evaluation = align(truth, found, request.allow_missing)
+    counted = _counted(request, source, store, truth)
+    chosen = truth if counted is None else truth.where(counted)
+    found = open_source(source, chosen, store, out, part=request.part, scans=request.scans, bar=bar)
+    evaluation = align(truth, found, request.allow_missing, counted)
     return replace(evaluation, data={**evaluation.data, "part": found.about.get("part", request.part)})
 
 
