@@ -149,12 +149,9 @@ def _of_model(evaluation: Evaluation, options: Options, spec: Mapping[str, Any])
     name = " ".join(str(source[key]) for key in ("name", "version") if source.get(key))
     found = {
         "predicted": f"{source.get('kind')} {name}".strip(),
-        "thresholds": f"Six calibrated probabilities from 0 to 1; positive means at least the threshold. Thresholds: "
+        "thresholds": f"Six probabilities from 0 to 1; positive means at least the threshold. Thresholds: "
         f"{evaluation.chosen_on}.",
-        "software": f"ichscan {__version__}",
-        "poor_input": "Series that are no axial head CT are refused with a reason and counted; see the limits in the "
-        "documentation.",
-        "predictors": "The pixels of the CT slices in HU; no clinical data.",
+        "software": f"evaluation: ichscan {__version__}",
         "availability": f"ichscan: Apache-2.0. Data: {TO_FILL}.",
     }
     if options.run is not None:
@@ -163,6 +160,8 @@ def _of_model(evaluation: Evaluation, options: Options, spec: Mapping[str, Any])
     if not spec:
         return found
     about = spec.get("about", {})
+    found["predictors"] = "The pixels of the CT slices in HU; no clinical data."
+    found["poor_input"] = "Series that are no axial head CT are refused with a reason and counted."
     found["method"] = str(about.get("description", ""))
     found["intended_use"] = f"{about['intended_use']}. Context: {TO_FILL}." if about.get("intended_use") else ""
     found["model"] = f"{spec['name']} {spec['version']}; {SPEC_FILE} and MODEL_CARD.md of the bundle"

@@ -24,12 +24,12 @@ NO_THRESHOLD: Final = 0.5
 
 def part(evaluation: Evaluation, options: Options) -> Part:
     """Simulates the worklist of `options.worklist` with the scores of the evaluated scans."""
-    room = options.worklist or Worklist()
+    room = options.worklist or Worklist(prevalence=options.prevalence or Worklist().prevalence)
     scores = scores_of(evaluation)
     if scores is None and room.sensitivity is None:
         note = (
             "Not estimable: this needs scans with and without hemorrhage, or a sensitivity and a specificity, given "
-            "as --triage sensitivity=... specificity=..."
+            "as --worklist sensitivity=0.9 --worklist specificity=0.9"
         )
         return Part(KEY, {"waits": "not estimable"}, (Section(KEY, TITLE, SOURCE, (note,)),))
     runs = simulate(room, scores, options.seed)
@@ -96,6 +96,10 @@ def _notes(room: Worklist, scores: Scores | None, evaluation: Evaluation, runs: 
             notes.append(f"The model has no threshold for scans: flagged means a probability of {NO_THRESHOLD:g}.")
         else:
             notes.append(f"Flagged means a probability of at least {scores.threshold:.3f} ({evaluation.chosen_on}).")
+        notes.append(
+            "Read by probability, most scans wait less, and those that the model is surest to be free wait longest: a "
+            "hemorrhage that it misses by far may wait very long."
+        )
     notes.append(
         "Left out: the model's own computing time, other examinations on the list, interruptions, and shifts. "
         "Arrivals, reading times and prevalence are assumptions: give those of your department."
@@ -132,4 +136,5 @@ def _saved(summaries: list[Summary]) -> Grid:
 def _text(spread: Spread) -> str:
     if np.isnan(spread.mean):
         return "not estimable"
-    return f"{spread.mean:.1f} ({spread.low:.1f} to {spread.high:.1f})"
+    mean, low, high = (f"{value:.1f}".replace("-0.0", "0.0") for value in (spread.mean, spread.low, spread.high))
+    return f"{mean} ({low} to {high})"
