@@ -10,9 +10,11 @@ pytest.importorskip("scipy", reason="scipy comes with the extra `train`")
 
 from ichscan.evaluate.cases import Cases, Evaluation
 from ichscan.evaluate.delong import area
+from ichscan.evaluate.estimate import NOT_ESTIMABLE, estimate
+from ichscan.evaluate.group_measures import measure_group
 from ichscan.evaluate.intervals import wilson
 from ichscan.evaluate.part import Options
-from ichscan.evaluate.parts.subgroups import NOT_ESTIMABLE, measure, part
+from ichscan.evaluate.parts.subgroups import part
 from ichscan.evaluate.subgrouping import UNRECORDED, Group, subgroups
 from ichscan.labels import ANY
 from ichscan.pages.section import Forest
@@ -85,11 +87,11 @@ def test_a_group_is_measured_like_any_set() -> None:
     cases = _cases()
     rows = cases.label(ANY)
     some = np.arange(N) < 100
-    result = measure(Group("x", "y", some), rows, 0.5)
+    result = measure_group(Group("x", "y", some), rows, 0.5)
     found = area(rows.p[:100], rows.y[:100])
-    assert result.values["AUC"] == pytest.approx((found.auc, found.low, found.high))
+    assert result.values["AUC"] == estimate(found.auc, (found.low, found.high))
     right = int((rows.p[:100][rows.y[:100] == 1] >= 0.5).sum())
-    assert result.values["sensitivity"] == pytest.approx((right / 25, *wilson(right, 25)))
+    assert result.values["sensitivity"] == pytest.approx(estimate(right / 25, wilson(right, 25)))
     assert (result.patients, result.cases, result.positives, result.with_positive) == (100, 100, 25, 25)
 
 
@@ -97,10 +99,9 @@ def test_positives_are_ranked_against_all_negatives() -> None:
     cases = _cases()
     rows = cases.label(ANY)
     chosen = cases.y[:, 4] == 1
-    result = measure(Group("Type present", "subdural", chosen, positives_only=True), rows, 0.5)
+    result = measure_group(Group("Type present", "subdural", chosen, positives_only=True), rows, 0.5)
     both = chosen | (rows.y == 0)
-    assert result.values["AUC"] is not None
-    assert result.values["AUC"][0] == pytest.approx(area(rows.p[both], rows.y[both]).auc)
+    assert result.values["AUC"]["value"] == pytest.approx(area(rows.p[both], rows.y[both]).auc)
     assert "specificity" not in result.values
     assert (result.cases, result.positives) == (25, 25)
 
@@ -112,14 +113,16 @@ def test_small_groups_are_not_estimable(positives: int, negatives: int, estimabl
     chosen = np.zeros(N, bool)
     chosen[np.flatnonzero(rows.y == 1)[:positives]] = True
     chosen[np.flatnonzero(rows.y == 0)[:negatives]] = True
-    values = measure(Group("x", "y", chosen), rows, 0.5).values
-    assert [name for name, value in values.items() if value is not None] == [estimable]
+    values = measure_group(Group("x", "y", chosen), rows, 0.5).values
+    assert [name for name, value in values.items() if value != NOT_ESTIMABLE] == [estimable]
 
 
 def test_many_slices_of_few_patients_are_few() -> None:
     cases = _cases("slices")
     shared = Cases("slices", cases.ids, np.arange(N) % 4, cases.p, cases.y, cases.fold, cases.thresholds)
-    assert set(measure(Group("x", "y", np.ones(N, bool)), shared.label(ANY), 0.5).values.values()) == {None}
+    assert set(measure_group(Group("x", "y", np.ones(N, bool)), shared.label(ANY), 0.5).values.values()) == {
+        NOT_ESTIMABLE
+    }
 
 
 def test_report_tells_counts_and_warns_of_many_looks(tmp_path: Path) -> None:

@@ -16,6 +16,8 @@ CENTER_HU, WIDTH_HU = 40.0, 80.0
 View = tuple[int, int, int]
 """(top row, left column, side) of a square in pixels of the slice; it may reach beyond the image."""
 SIZE: Final = 256
+FINEST: Final = np.uint8(0xFC)
+"""64 shades, 1.25 HU each in the brain window: below the noise, and a fifth less to store."""
 BOX_COLOR: Final = (0, 159, 230)
 """Orange, as BGR."""
 
@@ -75,7 +77,7 @@ def head_panel(hu: Int16, view: View, size: int, window: tuple[float, float] = (
     square[rows.start - top : rows.stop - top, cols.start - left : cols.stop - left] = grey[rows, cols]
     shrinks = side > size
     shown = cv2.resize(square, (size, size), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
-    return np.asarray(shown, np.uint8)
+    return np.asarray(shown, np.uint8) & FINEST
 
 
 def corners_of_boxes(

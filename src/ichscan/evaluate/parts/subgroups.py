@@ -1,14 +1,12 @@
 """How well the model does in subgroups: ranking and decisions, with intervals, as tables and forest plots."""
 
-from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ichscan.evaluate.cases import Binary, Cases, Evaluation
-from ichscan.evaluate.delong import area
-from ichscan.evaluate.intervals import clustered_wilson
+from ichscan.evaluate.cases import Cases, Evaluation
+from ichscan.evaluate.estimate import NOT_ESTIMABLE, text
+from ichscan.evaluate.group_measures import FEWEST, MEASURES, Result, measure_group
 from ichscan.evaluate.part import Options, Part
 from ichscan.evaluate.subgrouping import Group, subgroups
 from ichscan.labels import ANY, LABELS
@@ -20,35 +18,7 @@ SOURCE: Final = (
     "1992. Groups: CLAIM 2024 and STARD-AI ask for results by subgroup."
 )
 LEVELS: Final = ("slices", "scans")
-FEWEST: Final = 5
-"""Patients with cases of the class that a measure is about: with fewer, it says nothing."""
-NOT_ESTIMABLE: Final = "not estimable"
-MEASURES: Final = ("AUC", "sensitivity", "specificity")
 ALL: Final = "All"
-Value = tuple[float, float, float] | None
-"""Estimate, low and high of the 95 % interval; None = not estimable."""
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """One subgroup.
-
-    Attributes:
-        family, name: of the group.
-        patients: with cases in the group.
-        cases, positives: in the group.
-        with_positive, with_negative: patients who have such cases.
-        values: by measure; a measure that has no meaning for the group is absent.
-    """
-
-    family: str
-    name: str
-    patients: int
-    cases: int
-    positives: int
-    with_positive: int
-    with_negative: int
-    values: dict[str, Value]
 
 
 def part(evaluation: Evaluation, options: Options) -> Part:
@@ -66,51 +36,10 @@ def part(evaluation: Evaluation, options: Options) -> Part:
         groups, left_out = subgroups(cases)
         threshold = float(cases.thresholds[ANY])
         everything = Group(ALL, f"all {level}", np.ones(len(cases), np.bool_))
-        results = [measure(group, rows, threshold) for group in (everything, *groups)]
+        results = [measure_group(group, rows, threshold) for group in (everything, *groups)]
         facts[level] = _facts(results, left_out, threshold)
         sections.append(_section(cases, results, left_out, threshold))
     return Part(KEY, facts, tuple(sections))
-
-
-def measure(group: Group, rows: Binary, threshold: float) -> Result:
-    """The measures of one group.
-
-    A group that divides the positive cases is ranked against all negative ones, and has no specificity of its own.
-
-    Args:
-        group: of the cases.
-        rows: the label of these cases.
-        threshold: positive means p >= threshold; NaN = no decisions.
-    """
-    inside = group.rows[rows.rows]
-    if group.positives_only:
-        inside = inside & (rows.y == 1)
-    positive = inside & (rows.y == 1)
-    negative = (rows.y == 0) if group.positives_only else inside & (rows.y == 0)
-    with_positive, with_negative = (len(np.unique(rows.patients[chosen])) for chosen in (positive, negative))
-    enough = with_positive >= FEWEST, with_negative >= FEWEST
-    values: dict[str, Value] = {"AUC": _auc(rows, positive | negative) if all(enough) else None}
-    if not np.isnan(threshold):
-        right = (rows.p >= threshold) == (rows.y == 1)
-        values["sensitivity"] = _share(right, positive, rows.patients) if enough[0] else None
-        if not group.positives_only:
-            values["specificity"] = _share(right, negative, rows.patients) if enough[1] else None
-    return Result(
-        group.family, group.name, len(np.unique(rows.patients[inside])), int(inside.sum()), int(positive.sum()),
-        with_positive, 0 if group.positives_only else with_negative, values,
-    )  # fmt: skip
-
-
-def _auc(rows: Binary, chosen: NDArray[np.bool_]) -> Value:
-    found = area(rows.p[chosen], rows.y[chosen], rows.patients[chosen])
-    return None if np.isnan(found.auc) else (found.auc, found.low, found.high)
-
-
-def _share(right: NDArray[np.bool_], chosen: NDArray[np.bool_], patients: NDArray[np.int64]) -> Value:
-    _, index = np.unique(patients[chosen], return_inverse=True)
-    trials = np.bincount(index).astype(np.float64)
-    low, high = clustered_wilson(np.bincount(index, right[chosen]).astype(np.float64), trials)
-    return float(right[chosen].mean()), low, high
 
 
 def _title(level: str) -> str:
@@ -155,13 +84,9 @@ def _notes(cases: Cases, results: list[Result], left_out: dict[str, str]) -> tup
 
 
 def _row(result: Result, shown: tuple[str, ...]) -> tuple[Cell, ...]:
-    told = (_text(result.values[name]) if name in result.values else None for name in shown)
+    told = (text(result.values[name]) if name in result.values else None for name in shown)
     counts = (result.patients, result.with_positive, result.cases, result.positives)
-    return (result.family, result.name, *counts, *told)
-
-
-def _text(value: Value) -> str:
-    return NOT_ESTIMABLE if value is None else f"{value[0]:.3f} ({value[1]:.3f} to {value[2]:.3f})"
+    return (result.group.family, result.group.name, *counts, *told)
 
 
 def _forest(results: list[Result], name: str, level: str) -> Forest:
@@ -169,17 +94,18 @@ def _forest(results: list[Result], name: str, level: str) -> Forest:
     for result in results:
         if name in result.values:
             patients = result.with_negative if name == "specificity" else result.with_positive
-            estimate = _estimate(f"{result.name} ({patients:,})", result.values[name])
-            groups[result.family] = (*groups.get(result.family, ()), estimate)
+            estimate = _estimate(f"{result.group.name} ({patients:,})", result.values[name])
+            groups[result.group.family] = (*groups.get(result.group.family, ()), estimate)
     overall = results[0].values[name]
     kind = "negative" if name == "specificity" else "positive"
-    return Forest(groups, f"{name} (patients with {kind} {level})", None if overall is None else overall[0])
+    reference = overall["value"] if isinstance(overall, dict) else None
+    return Forest(groups, f"{name} (patients with {kind} {level})", reference)
 
 
-def _estimate(label: str, value: Value) -> Estimate:
-    if value is None:
-        return Estimate(label, None, None, None, NOT_ESTIMABLE)
-    return Estimate(label, *value, f"{value[0]:.2f} ({value[1]:.2f}-{value[2]:.2f})")
+def _estimate(label: str, fact: Any) -> Estimate:
+    if not isinstance(fact, dict):
+        return Estimate(label, None, None, None, str(fact))
+    return Estimate(label, fact["value"], fact["low"], fact["high"], text(fact, 2).replace(" to ", "-"))
 
 
 def _facts(results: list[Result], left_out: dict[str, str], threshold: float) -> dict[str, Any]:
@@ -189,16 +115,12 @@ def _facts(results: list[Result], left_out: dict[str, str], threshold: float) ->
 
 def _fact_of_group(result: Result) -> dict[str, Any]:
     return {
-        "by": result.family,
-        "group": result.name,
+        "by": result.group.family,
+        "group": result.group.name,
         "patients": result.patients,
         "patients_with_positive": result.with_positive,
         "patients_with_negative": result.with_negative,
         "cases": result.cases,
         "positives": result.positives,
-        **{name: _fact(value) for name, value in result.values.items()},
+        **result.values,
     }
-
-
-def _fact(value: Value) -> Any:
-    return NOT_ESTIMABLE if value is None else {"value": value[0], "low": value[1], "high": value[2]}
