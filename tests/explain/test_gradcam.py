@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="training needs the extra `train`")
-pytest.importorskip("pytorch_grad_cam", reason="the group `test` holds grad-cam")
+pytest.importorskip("pytorch_grad_cam", reason="the group `oracle` holds grad-cam")
 onnx = pytest.importorskip("onnx")
 
 from pytorch_grad_cam import GradCAM
