@@ -145,6 +145,7 @@ def test_a_run_about_types_alone_counts_hemorrhagic_slices(store: SliceStore, tr
     (run / "manifest.json").write_text(json.dumps(manifest))
     found = align(truth, open_source(str(run), truth, store, tmp_path))
     assert found.slices.ids.tolist() == ["001/2", "005/2", "009/2"]
+    assert found.data["restricted_to"] == "slices with hemorrhage, without epidural, as the recipe says"
     assert found.data["predictions_without_labels"] == 0
 
 

@@ -56,6 +56,7 @@ def align(
     data = {
         **part.about,
         "slices": len(slices), "scans": len(scans), "patients": len(patients),
+        "restricted_to": _restriction(found),
         "scan_probability": scan_from,
         "patient_probability": "the highest probability of the patient's scans",
         "not_predicted": [label for c, label in enumerate(LABELS) if np.isnan(found.slices.p[:, c]).all()],
@@ -92,6 +93,13 @@ def _expected(truth: Truth, found: Predicted) -> NDArray[np.bool_]:
     if found.failed:
         expected &= ~np.isin(truth.scans, sorted(found.failed))[truth.scan_of_slice]
     return expected
+
+
+def _restriction(found: Predicted) -> str:
+    """Which slices count, for people; "" = all."""
+    kinds = ["with hemorrhage"] if found.only_hemorrhagic else []
+    kinds += [f"without {label}" for label in found.without]
+    return f"slices {', '.join(kinds)}, as the recipe says" if kinds else ""
 
 
 def _rows(names: NDArray[np.str_], found: Rows, key: str) -> NDArray[np.int64]:

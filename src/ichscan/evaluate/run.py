@@ -5,7 +5,6 @@ The same input gives the same bytes.
 
 import csv
 import importlib
-import importlib.util
 import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -118,8 +117,6 @@ def write_evidence(
     """Makes all parts and writes them; returns the path of report.html. Raises OutputError."""
     parts: list[Part] = []
     for name in PARTS:
-        if importlib.util.find_spec(f"ichscan.evaluate.parts.{name}") is None:
-            continue
         tell(name.replace("_", " "))
         module = importlib.import_module(f"ichscan.evaluate.parts.{name}")
         parts.append(module.part(evaluation, replace(options, made=tuple(parts))))

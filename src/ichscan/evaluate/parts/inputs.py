@@ -49,6 +49,8 @@ def _notes(evaluation: Evaluation) -> tuple[str, ...]:
     name = " ".join(str(source[key]) for key in ("name", "version") if source.get(key))
     part_of = f", part {source['part']}" if source.get("part") else ""
     notes.append(f"Predictions: {source['kind']} {name}{part_of}{f', {how}' if how else ''}.")
+    if data["restricted_to"]:
+        notes.append(f"Only {data['restricted_to']}, count; scans and patients without such slices are left out.")
     notes.append(f"Probability of a scan: {data['scan_probability']}; of a patient: {data['patient_probability']}.")
     notes.append(f"Thresholds: {evaluation.chosen_on}.")
     if data["not_predicted"]:

@@ -21,6 +21,8 @@ FOLDER: Final = "predictions"
 METRICS: Final = "metrics.json"
 MANIFEST: Final = "manifest.json"
 SAME: Final = "chosen on these very predictions: on new patients expect less at them"
+FIXED: Final = "half"
+"""Rule of a workbench recipe that chooses nothing."""
 MATCH: Final = 0.99
 
 
@@ -133,8 +135,11 @@ def _workbench_thresholds(path: Path, part: str) -> tuple[dict[str, Float64], st
     for level in cuts:
         measured = found.get(part, {}).get(level, {})
         cuts[level] = np.array([_cut(measured.get(label)) for label in LABELS], np.float64)
+    rule = found["thresholds"]["rule"]
+    if rule == FIXED:
+        return cuts, "0.5, by the recipe: not chosen on any data"
     where = SAME if part == "validation" else f"chosen on {found['thresholds']['chosen_on']}"
-    return cuts, f"rule {found['thresholds']['rule']}; {where}"
+    return cuts, f"rule {rule}; {where}"
 
 
 def _cut(measured: Mapping[str, Any] | None) -> float:
