@@ -46,8 +46,10 @@ def main() -> None:
         start = time.perf_counter()
         done = subprocess.run(command, check=True, capture_output=True, text=True)
         seconds = time.perf_counter() - start
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e6
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    peak = used.ru_maxrss / 1e6
     result: dict[str, Any] = {"machine": machine, "slices": arguments.slices, "seconds": round(seconds, 1)}
+    result["cpu_seconds"] = round(used.ru_utime + used.ru_stime, 1)
     result |= {"peak_gb": round(peak, 2), "bars": BARS, **json.loads(done.stdout.splitlines()[-1])}
     text = json.dumps(result, indent=1)
     print(text)

@@ -16,7 +16,7 @@ from ichscan.evaluate.curves import (
     specificity_at_sensitivity,
 )
 from ichscan.evaluate.metrics import auc, decide
-from ichscan.evaluate.resampling import Resamples
+from ichscan.evaluate.resampling import Resamples, percentiles
 
 metrics = pytest.importorskip("sklearn.metrics", reason="scikit-learn comes with the extra `train`")
 
@@ -116,3 +116,30 @@ def test_bootstrap_over_patients_covers_where_rows_of_a_patient_are_alike() -> N
         narrow += by_rows[1] - by_rows[0]
     assert inside >= 51
     assert narrow < 0.8 * width
+
+
+def _population(name: str) -> float:
+    """Of 20,000 patients."""
+    scores, labels, _ = clustered(np.random.default_rng(99), 20_000, 6)
+    return float(MEASURES[name](*roc_counts(scores, labels)[1:]))
+
+
+MEASURES = {
+    "average precision": average_precision,
+    "sensitivity": lambda tp, fp: sensitivity_at_specificity(tp, fp, 0.9),
+    "specificity": lambda tp, fp: specificity_at_sensitivity(tp, fp, 0.8),
+}
+
+
+@pytest.mark.parametrize("name", MEASURES)
+def test_percentiles_of_draws_cover_what_is_read_off_curves(name: str) -> None:
+    rng = np.random.default_rng(6)
+    truth, inside, bounds = _population(name), 0, []
+    for trial in range(100):
+        scores, labels, patients = clustered(rng, 80, 6)
+        _, tp, fp = resampled_counts(scores, labels, patients, Resamples.of(patients, 200, trial))
+        low, high = percentiles(MEASURES[name](tp, fp))
+        inside += low <= truth <= high
+        bounds.append((low, high))
+    assert 87 <= inside <= 99, inside
+    assert (np.diff(bounds) > 0.02).all()

@@ -166,3 +166,15 @@ def test_patients_with_one_scan_each_are_told_once(tmp_path: Path) -> None:
     )  # fmt: skip
     titles = [[s.key for s in measures.part(e, Options(tmp_path, draws=20)).sections] for e in (several, single)]
     assert titles == [["measures_slices", "measures_scans", "measures_patients"], ["measures_slices", "measures_scans"]]
+
+
+def test_means_over_labels_are_covered() -> None:
+    """The four types that are estimable are drawn alike, so that the mean of their areas is that of each."""
+    many = cases("slices", np.random.default_rng(7), np.arange(60_000))
+    truth = auc(many.p[:, 0], many.y[:, 0])
+    rng = np.random.default_rng(8)
+    inside = 0
+    for trial in range(60):
+        found = measure(cases("slices", rng, np.repeat(np.arange(40), 3)), 100, trial)["macro_types"]["auc"]
+        inside += found["low"] <= truth <= found["high"]
+    assert 51 <= inside <= 60

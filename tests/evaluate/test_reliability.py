@@ -65,7 +65,7 @@ def test_interval_of_independent_rows_is_that_of_the_information_matrix() -> Non
 def test_slope_is_covered_for_rows_in_patients() -> None:
     """A patient's rows share their truth: as if independent, the interval is far too narrow."""
     rng = np.random.default_rng(3)
-    inside = plain = 0
+    inside = plain = level = 0
     for _ in range(200):
         x = np.repeat(rng.normal(0, 1.5, 150), 6)
         y = np.repeat(rng.random(150) < calibrated(x[::6], 0.8, 0.0), 6).astype(np.uint8)
@@ -73,7 +73,9 @@ def test_slope_is_covered_for_rows_in_patients() -> None:
         found, rows = recalibration(p, y, np.repeat(np.arange(150), 6)), recalibration(p, y, np.arange(900))
         inside += found.slope[1] <= 0.8 <= found.slope[2]
         plain += rows.slope[1] <= 0.8 <= rows.slope[2]
+        level += found.intercept[1] <= 0 <= found.intercept[2]
     assert 178 <= inside <= 199
+    assert 178 <= level <= 199
     assert plain < 150
 
 

@@ -78,22 +78,24 @@ def area(scores: Float64, labels: NDArray[np.uint8], patients: NDArray[np.generi
     own = np.arange(len(labels)) if patients is None else patients
     theta, covariance = _areas(scores[None], labels, own)
     auc, variance = float(theta[0]), float(covariance[0, 0])
-    m, n = (numbered(own[labels == value])[1] for value in (1, 0))
+    m, n = _patients(labels, own)
     if min(m, n) < FEW or not variance > 0 or not 0 < auc < 1:
         return Area(auc, variance, *_newcombe(auc, m, n), "Newcombe 2006")
     from scipy.stats import t as student
 
-    single = numbered(own)[1] == len(own)
-    quantile = Z if single else float(student.ppf(0.975, min(m, n) - 1))
-    logit, spread = np.log(auc / (1 - auc)), quantile * np.sqrt(variance) / (auc * (1 - auc))
+    freedom = _freedom(labels, own)
+    logit, error = np.log(auc / (1 - auc)), np.sqrt(variance) / (auc * (1 - auc))
+    spread = float(student.ppf(0.975, freedom)) * error
     low, high = (float(1 / (1 + np.exp(-x))) for x in (logit - spread, logit + spread))
-    return Area(auc, variance, low, high, "DeLong 1988" if single else "Obuchowski 1997")
+    return Area(auc, variance, low, high, "DeLong 1988" if np.isinf(freedom) else "Obuchowski 1997")
 
 
 def paired(
     one: Float64, other: Float64, labels: NDArray[np.uint8], patients: NDArray[np.generic] | None = None
 ) -> Difference:
-    """Are the areas of two models on the same rows different?
+    """Are the areas of two models on the same rows different? With few patients of a class the answer is a rough one.
+
+    Where patients have several rows, Student's distribution takes the place of the normal one, as in `area`.
 
     Args:
         one: float64 (n,), scores of the first.
@@ -103,15 +105,29 @@ def paired(
     """
     if not 0 < np.count_nonzero(labels) < len(labels):
         return Difference(*(float("nan"),) * 6)
-    from scipy.stats import norm
+    from scipy.stats import t as student
 
     own = np.arange(len(labels)) if patients is None else patients
     theta, covariance = _areas(np.stack([one, other]), labels, own)
+    freedom = _freedom(labels, own)
     gap = float(theta[0] - theta[1])
     variance = float(covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1])
     error = float(np.sqrt(max(variance, 0.0))) if not np.isnan(variance) else variance
-    p_value = 1.0 if gap == 0 else float(2 * norm.sf(abs(gap) / error)) if error else 0.0
-    return Difference(float(theta[0]), float(theta[1]), gap, gap - Z * error, gap + Z * error, p_value)
+    p_value = 1.0 if gap == 0 else float(2 * student.sf(abs(gap) / error, freedom)) if error else 0.0
+    spread = float(student.ppf(0.975, freedom)) * error
+    return Difference(float(theta[0]), float(theta[1]), gap, gap - spread, gap + spread, p_value)
+
+
+def _patients(labels: NDArray[np.uint8], patients: NDArray[np.generic]) -> tuple[int, int]:
+    """How many have a positive, and a negative."""
+    return numbered(patients[labels == 1])[1], numbered(patients[labels == 0])[1]
+
+
+def _freedom(labels: NDArray[np.uint8], patients: NDArray[np.generic]) -> float:
+    """Degrees of freedom: those of the smaller class, in patients; infinite when each has one row."""
+    if numbered(patients)[1] == len(patients):
+        return float("inf")
+    return float(max(min(_patients(labels, patients)) - 1, 1))
 
 
 def _areas(scores: Float64, labels: NDArray[np.uint8], patients: NDArray[np.generic]) -> tuple[Float64, Float64]:

@@ -60,25 +60,24 @@ def _cell(facts: Mapping[str, Any], name: str) -> str:
 
 
 def _ranking(level: str, facts: Mapping[str, Any]) -> Grid:
+    several = facts["n"] > facts["patients"]  # with one row per patient, DeLong's interval is the one shown
     rows: list[tuple[Cell, ...]] = []
     for name, found in _rows(facts):
-        positives = f"{found['positives']:,} of {found['n']:,}" if "n" in found else ""
         auc = found["auc"]
-        delong = "{:.3f} to {:.3f}".format(*auc["delong"]) if "delong" in auc else ""
-        resampled = "{:.3f} to {:.3f}".format(*auc["bootstrap"]) if "bootstrap" in auc else ""
-        cells = [text(found[key]) for key in ("average_precision", "brier", "log_loss")]
-        patients = f"{found['positive_patients']:,} of {found['patients']:,}" if "n" in found else ""
-        rows.append((name, positives, patients, text(auc), resampled, delong, *cells))
-    columns: tuple[str, ...] = (
-        "label",
-        "positive",
-        "patients with a positive",
-        "AUC (95 %)",
-        "AUC, resampled",
-        "AUC, DeLong on rows",
-    )
-    columns += ("average precision (95 %)", "Brier score (95 %)", "log loss (95 %)")
-    return Grid(f"ranking_{level}", "Ranking and probabilities", columns, tuple(rows))
+        cells = [text(auc), _span(auc, "bootstrap"), *([_span(auc, "delong")] if several else [])]
+        cells += [text(found[key]) for key in ("average_precision", "brier", "log_loss")]
+        counted = "n" in found
+        positives = f"{found['positives']:,} of {found['n']:,}" if counted else ""
+        patients = f"{found['positive_patients']:,} of {found['patients']:,}" if counted else ""
+        rows.append((name, positives, patients, *cells))
+    columns = ["label", "positive", "patients with a positive", "AUC (95 %)", "AUC, resampled"]
+    columns += ["AUC, DeLong on rows"] if several else []
+    columns += ["average precision (95 %)", "Brier score (95 %)", "log loss (95 %)"]
+    return Grid(f"ranking_{level}", "Ranking and probabilities", tuple(columns), tuple(rows))
+
+
+def _span(auc: Any, name: str) -> str:
+    return "{:.3f} to {:.3f}".format(*auc[name]) if name in auc else ""
 
 
 def _decisions(level: str, facts: Mapping[str, Any]) -> Grid:
