@@ -12,6 +12,7 @@ import csv
 import dataclasses
 import hashlib
 import json
+import math
 import shutil
 import time
 from pathlib import Path
@@ -31,6 +32,7 @@ from ichscan.model.bundle import Bundle, load_bundle
 from ichscan.model.predict import predict
 from ichscan.model.preprocess import grey_slice, normalise, prepare
 from ichscan.model.spec import load_spec
+from ichscan.pages.document import dumps
 from ichscan.train.bundle_writer import write_spec
 from ichscan.train.checkpoint import load_average
 from ichscan.train.export import export_slices
@@ -207,7 +209,41 @@ def write(
         "randomised": _sanity(sanity),
         "ms per slice": {name: round(float(np.median([m[name] for m in ms])), 1) for name in ms[0]},
     }
-    (out / "localisation.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    (out / "localisation.json").write_text(dumps(facts), encoding="utf-8")
+    print(tables(facts))
+
+
+def tables(facts: dict[str, Any]) -> str:
+    """The tables of docs/explain.md."""
+    lines = []
+    for names, keep in ((("maps", "label"), "all"), (("maps", "size"), "")):
+        titles = (*names, "slices", "patients", "hits", "within 15 px", "by chance", "energy inside", "IoU")
+        lines += ["", f"| {' | '.join(titles)} |"]
+        lines.append("|---|---|---|---|---|---|---|---|---|")
+        for s in facts["summary"]:
+            if (s["size"] == "all") == (keep == "all"):
+                head = [str(s[n]) for n in (*names, "slices", "patients")]
+                found = [
+                    text(s["hit"]),
+                    text(s["hit_15px"]),
+                    f"{s['chance'][0]:.3f}",
+                    text(s["energy"]),
+                    text(s["iou"]),
+                ]
+                lines.append(f"| {' | '.join([*head, *found])} |")
+    lines += ["", "| maps | label | area of the box | boxes | marked | found at IoU .1 | at IoU .3 |"]
+    lines.append("|---|---|---|---|---|---|---|")
+    for b in facts["boxes"]:
+        cells = [str(b[n]) for n in ("maps", "label", "size", "boxes")]
+        cells += [text(b[n]) for n in ("marked", "found_0.1", "found_0.3")]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def text(values: list[float]) -> str:
+    """Value with its interval, two digits."""
+    value, low, high = values
+    return "not estimable" if math.isnan(value) else f"{value:.2f} ({low:.2f}-{high:.2f})"
 
 
 def _outside(rows: list[dict[str, Any]]) -> dict[str, Any]:

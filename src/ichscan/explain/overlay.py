@@ -91,7 +91,7 @@ def with_legend(picture: UInt8, legend: Legend) -> UInt8:
     text(out, words, 8, rows + 16, 0.4, ALERT if alert else TEXT)
     ramp(out, rows + 24, 8 + 16, width // 3)
     text(out, "0", 8, rows + 34, 0.36, DIM)
-    text(out, f"scan max  {legend.place}".rstrip(), 8 + 22 + width // 3, rows + 34, 0.36, DIM)
+    text(out, " | ".join(filter(None, ("scan max", legend.place))), 8 + 22 + width // 3, rows + 34, 0.36, DIM)
     text(out, NOTICE, 8, rows + 54, 0.4, TEXT)
     return out
 
