@@ -322,3 +322,34 @@ def test_reads_of_cq500_are_taken_as_they_are(tmp_path: Path) -> None:
     assert reads.votes[2].tolist() == [[0] * 6] * 2
     made = part(one, Options(tmp_path, readers=path))
     assert made.facts["raters"]["R3"]["labels"]["any"]["fn"] == 1
+
+
+def test_model_against_readers_case_by_case(tmp_path: Path) -> None:
+    stats = pytest.importorskip("scipy.stats", reason="scipy comes with the extra `evaluate`")
+    truth, reads = _random(5)
+    made = part(_of(truth, reads["b"]), Options(tmp_path, readers=_write(tmp_path / "r.csv", {"a": reads["a"]})))
+    model, reader = (reads[k][:, 1] == truth[:, 1] for k in ("b", "a"))
+    test = made.facts["model_against"]["a"]["intraparenchymal"]
+    only = int((model & ~reader).sum()), int((reader & ~model).sum())
+    assert (test["first_only"], test["second_only"]) == only
+    assert test["exact"] == pytest.approx(stats.binomtest(only[0], sum(only)).pvalue)
+
+
+def test_slices_of_one_patient_make_wider_intervals(tmp_path: Path) -> None:
+    """40 slices of 4 patients, each found or missed as a whole, against 40 patients."""
+    truth = labels_of(["ep"] * 40)
+    truth[20:] = 0
+    seen = truth.copy()
+    seen[10:20] = 0
+    widths = []
+    for scans in ([k // 10 for k in range(40)], list(range(40))):
+        one = evaluation(np.where(truth == 1, 0.9, 0.1), truth, scans)
+        path = tmp_path / "reads.csv"
+        with path.open("w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(["slice_id", "reader", *LABELS])
+            writer.writerows([name, "x", *row] for name, row in zip(one.slices.ids, seen.tolist(), strict=True))
+        rate = part(one, Options(tmp_path, readers=path)).facts["raters"]["x"]["labels"]["any"]["sensitivity"]
+        assert rate["value"] == 0.5
+        widths.append(rate["high"] - rate["low"])
+    assert widths[0] > 1.5 * widths[1]

@@ -1,9 +1,14 @@
 """The simulated worklist against queueing theory, and what must hold under every rule."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+from tests.evaluate.evaluations import THRESHOLD, evaluation, labels_of
 
 from ichscan.errors import UsageError
+from ichscan.evaluate.part import Options
+from ichscan.evaluate.parts.triage import NO_THRESHOLD, part
 from ichscan.evaluate.triage import FIFO, FLAGGED, SCORED, Scores, Worklist, queue, simulate, worklist
 from ichscan.evaluate.triage_summary import summarise
 
@@ -137,3 +142,45 @@ def test_rooms_that_cannot_be(setting: str, message: str) -> None:
 def test_no_scores_and_no_rates() -> None:
     with pytest.raises(UsageError, match="not estimable here"):
         simulate(Worklist(), None)
+
+
+def test_part_draws_from_the_evaluated_scans(tmp_path: Path) -> None:
+    y = labels_of(["ep"] * 20 + ["-"] * 30)
+    p = np.where(y == 1, 0.9, 0.1)
+    p[:5] = 0.2  # a quarter of the positives is missed
+    made = part(
+        evaluation(p, y, list(range(50))), Options(tmp_path, worklist=Worklist(replications=30), prevalence=0.5)
+    )
+    assert made.facts["scores"] == {
+        "from": "scans of this evaluation", "positive": 20, "negative": 30, "threshold": THRESHOLD,
+    }  # fmt: skip
+    assert made.facts["flagged"]["sensitivity"] == pytest.approx(0.75, abs=0.05)
+    assert made.facts["flagged"]["specificity"] == 1
+    assert made.facts["worklist"]["prevalence"] == Worklist().prevalence  # a given worklist has its own
+    (section,) = made.sections
+    assert [grid.key for grid in section.grids] == ["triage-room", "triage-waits", "triage-saved"]
+    assert len(section.grids[1].rows) == 18
+    assert "not estimable" in {cell for row in section.grids[1].rows for cell in row}  # nothing is flagged in error
+
+
+def test_part_without_worklist_takes_the_told_prevalence(tmp_path: Path) -> None:
+    y = labels_of(["ep", "-"] * 10)
+    one = evaluation(np.where(y == 1, 0.9, 0.1), y, list(range(20)))
+    one.scans.thresholds[:] = np.nan
+    made = part(one, Options(tmp_path, prevalence=0.3))
+    assert made.facts["worklist"]["prevalence"] == 0.3
+    assert made.facts["scores"]["threshold"] == NO_THRESHOLD
+    assert any("no threshold for scans" in note for note in made.sections[0].notes)
+
+
+def test_part_of_one_class(tmp_path: Path) -> None:
+    y = labels_of(["-"] * 4)
+    one = evaluation(np.full((4, 6), 0.1), y, list(range(4)))
+    made = part(one, Options(tmp_path))
+    assert made.facts == {"waits": "not estimable"}
+    assert made.sections[0].notes[0].startswith("Not estimable")
+    room = Worklist(sensitivity=0.9, specificity=0.95, replications=10)
+    given = part(one, Options(tmp_path, worklist=room))
+    assert given.facts["scores"]["from"] == "given sensitivity and specificity"
+    assert given.facts["flagged"]["sensitivity"] == pytest.approx(0.9, abs=0.05)
+    assert {w["rule"] for w in given.facts["waits_minutes"]} == {FIFO, FLAGGED}

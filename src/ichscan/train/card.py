@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+from ichscan.evaluate.markdown import markdown_table
 from ichscan.labels import LABELS
 
 LIMITS = """\
@@ -73,47 +74,46 @@ def _sources(recipe: Mapping[str, Any]) -> list[str]:
     return lines
 
 
+LEVEL: Final = (
+    "label", "positives", "AUC (95 %)", "threshold", "sensitivity (95 %)", "specificity (95 %)", "precision", "F1",
+    "cross-fitted sens / spec / F1", "ECE cross-fitted",
+)  # fmt: skip
+
+
 def level_table(report: Mapping[str, Any]) -> str:
     """Markdown table of one level, a row per label."""
-    rows = [
-        "| label | positives | AUC (95 %) | threshold | sensitivity (95 %) | specificity (95 %) | precision | F1 "
-        "| cross-fitted sens / spec / F1 | ECE cross-fitted |",
-        "|---|---|---|---|---|---|---|---|---|---|",
-    ]
+    rows = []
     for label in LABELS:
         r = report[label]
         at, crossed = r["at_threshold"], r["cross_fitted"]
         rows.append(
-            f"| {label} | {r['positives']} of {r['n']} | {r['auc']:.3f} ({r['auc_95'][0]:.3f}-{r['auc_95'][1]:.3f}) "
-            f"| {r['threshold']:.3f} | {_rate(at, 'sensitivity')} | {_rate(at, 'specificity')} | {at['precision']:.2f} "
-            f"| {at['f1']:.2f} | {crossed['sensitivity']:.2f} / {crossed['specificity']:.2f} / {crossed['f1']:.2f} "
-            f"| {r['ece_cross_fitted']:.3f} |"
-        )
-    return "\n".join(rows) + f"\n\nWeighted log loss (RSNA): {report['weighted_log_loss']:.4f}\n"
+            (
+                label, f"{r['positives']} of {r['n']}", f"{r['auc']:.3f} ({r['auc_95'][0]:.3f}-{r['auc_95'][1]:.3f})",
+                f"{r['threshold']:.3f}", _rate(at, "sensitivity"), _rate(at, "specificity"), f"{at['precision']:.2f}",
+                f"{at['f1']:.2f}", f"{crossed['sensitivity']:.2f} / {crossed['specificity']:.2f} / {crossed['f1']:.2f}",
+                f"{r['ece_cross_fitted']:.3f}",
+            )
+        )  # fmt: skip
+    return markdown_table(LEVEL, rows) + f"\nWeighted log loss (RSNA): {report['weighted_log_loss']:.4f}\n"
 
 
 def points_table(points: Sequence[Mapping[str, Any]]) -> str:
     """Markdown table of thresholds for `any` by the sensitivity that they keep."""
-    lines = ["| sensitivity at least | threshold | sensitivity | specificity |", "|---|---|---|---|"]
-    for r in points:
-        lines.append(
-            f"| {r['at_least']:.2f} | {r['threshold']:.3f} | {_rate(r, 'sensitivity')} | {_rate(r, 'specificity')} |"
-        )
-    return "\n".join(lines) + "\n"
+    rows = [
+        (f"{r['at_least']:.2f}", f"{r['threshold']:.3f}", _rate(r, "sensitivity"), _rate(r, "specificity"))
+        for r in points
+    ]
+    return markdown_table(("sensitivity at least", "threshold", "sensitivity", "specificity"), rows)
 
 
 def comparison_table(rows: list[Mapping[str, Any]]) -> str:
     """Markdown table of the sequence variants and scan rules that were compared."""
-    lines = [
-        "| sequence | scan rule | slice AUC any | slice AUC types (mean) | scan AUC any | scan AUC types (mean) |",
-        "|---|---|---|---|---|---|",
-    ]
-    for r in rows:
-        lines.append(
-            f"| {r['sequence']} | {r['scan_rule']} | {r['slice_auc_any']:.3f} | {r['slice_auc_types']:.3f} "
-            f"| {r['scan_auc_any']:.3f} | {r['scan_auc_types']:.3f} |"
-        )
-    return "\n".join(lines) + "\n"
+    columns = ("sequence", "scan rule", "slice AUC any", "slice AUC types (mean)", "scan AUC any")
+    figures = ("slice_auc_any", "slice_auc_types", "scan_auc_any", "scan_auc_types")
+    return markdown_table(
+        (*columns, "scan AUC types (mean)"),
+        [(r["sequence"], r["scan_rule"], *(f"{r[name]:.3f}" for name in figures)) for r in rows],
+    )
 
 
 def _rate(counts: Mapping[str, Any], name: str) -> str:

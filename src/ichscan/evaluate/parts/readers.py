@@ -1,6 +1,7 @@
 """The model beside human readers, in the layout of Burduja et al. 2020, tables 4 and 5, and how far they agree."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from typing import Any, Final
 
 import numpy as np
@@ -8,8 +9,7 @@ import numpy as np
 from ichscan.errors import UsageError
 from ichscan.evaluate.agreement import Agreement
 from ichscan.evaluate.cases import UNKNOWN, Cases, Evaluation
-from ichscan.evaluate.estimate import NOT_ESTIMABLE, estimate, number, text
-from ichscan.evaluate.intervals import wilson
+from ichscan.evaluate.estimate import estimate, number, text
 from ichscan.evaluate.part import Options, Part
 from ichscan.evaluate.reader_study import MODEL, REFERENCE, Score, Study, raters_of, study
 from ichscan.evaluate.readers import HumanReads, human_reads
@@ -19,8 +19,8 @@ from ichscan.pages.section import Cell, Grid, Section
 KEY: Final = "readers"
 TITLE: Final = "Model and readers"
 SOURCE: Final = (
-    "Layout: Burduja et al. 2020, tables 4 and 5. Agreement: Cohen 1960, Fleiss 1971. Intervals: Wilson 1927 on cases; "
-    "kappa: jackknife over patients."
+    "Layout: Burduja et al. 2020, tables 4 and 5. Agreement: Cohen 1960, Fleiss 1971. Intervals: Wilson 1927 on the "
+    "effective number of cases; kappa: jackknife over patients. Test: McNemar 1947, by patient."
 )
 REFERENCES: Final = ("labels", "readers")
 MEASURES: Final[tuple[tuple[str, Callable[[Score], float]], ...]] = (
@@ -54,6 +54,9 @@ def part(evaluation: Evaluation, options: Options) -> Part:
         "cases": {label: found.positives[c] + found.negatives[c] for c, label in enumerate(LABELS)},
         "positives": dict(zip(LABELS, found.positives, strict=True)),
         "raters": {name: _rater_facts(found, name) for name in found.scores},
+        "model_against": {
+            name: {label: asdict(test) for label, test in by_label.items()} for name, by_label in found.tests.items()
+        },
         "shared_mistakes": [{"raters": list(pair), "decisions": n} for pair, n in found.shared.items()],
         "cohen_kappa": [
             {"raters": list(pair)} | {label: _kappa_fact(a) for label, a in by_label.items()}
@@ -61,7 +64,15 @@ def part(evaluation: Evaluation, options: Options) -> Part:
         ],
         "fleiss_kappa": {k: _kappa_fact(a) for k, a in found.fleiss.items()} if found.fleiss else "one reader",
     }
-    grids = (_table4(found), _table5(found), _counts(found), _wrong(found), _cohen(found), *_fleiss(found))
+    grids = (
+        _table4(found),
+        _table5(found),
+        _counts(found),
+        _wrong(found),
+        *_tests(found),
+        _cohen(found),
+        *_fleiss(found),
+    )
     return Part(KEY, facts, (Section(KEY, TITLE, SOURCE, _notes(reads, cases, options, found), grids),))
 
 
@@ -122,7 +133,7 @@ def _counts(found: Study) -> Grid:
     for name in _names(found):
         for label, score in zip(LABELS, found.scores[name], strict=True):
             d = score.decisions
-            rates = (text(_rate(d.tp, d.fn), 2), text(_rate(d.tn, d.fp), 2))
+            rates = (text(score.facts["sensitivity"], 2), text(score.facts["specificity"], 2))
             rows.append((_title(name), label, d.tp, d.fp, d.tn, d.fn, *rates, _two_digits(score.auc_probabilities)))
     columns = ("", "label", "TP", "FP", "TN", "FN", "sensitivity (95 %)", "specificity (95 %)", "AUC of probabilities")
     return Grid("counts", "The counts behind it", columns, tuple(rows))
@@ -141,6 +152,18 @@ def _wrong(found: Study) -> Grid:
     )  # fmt: skip
     title = f"Decisions against the reference, of {total:,}, and those that two have in common: labels to read again"
     return Grid("wrong", title, ("", "wrong", "share", *map(_title, names)), rows)
+
+
+def _tests(found: Study) -> tuple[Grid, ...]:
+    rows = tuple(
+        (_title(name), label, test.first_only, test.second_only, round(test.clustered, 4))
+        for name, by_label in found.tests.items()
+        for label, test in by_label.items()
+    )
+    if not rows:
+        return ()
+    columns = ("", "label", "only the model is right", "only the reader is right", "p (McNemar)")
+    return (Grid("mcnemar", "Model against each reader, case by case; not corrected for their number", columns, rows),)
 
 
 def _cohen(found: Study) -> Grid:
@@ -165,21 +188,9 @@ def _fleiss(found: Study) -> tuple[Grid, ...]:
 def _rater_facts(found: Study, name: str) -> dict[str, Any]:
     labels: dict[str, Mapping[str, Any]] = {}
     for label, score in zip(LABELS, found.scores[name], strict=True):
-        d = score.decisions
-        labels[label] = {
-            "tp": d.tp, "fp": d.fp, "tn": d.tn, "fn": d.fn,
-            "accuracy": _rate(d.tp + d.tn, d.fp + d.fn),
-            "sensitivity": _rate(d.tp, d.fn),
-            "specificity": _rate(d.tn, d.fp),
-            "auc_decisions": number(score.auc_decisions),
-            "auc_probabilities": number(score.auc_probabilities),
-        }  # fmt: skip
+        areas = {"auc_decisions": number(score.auc_decisions), "auc_probabilities": number(score.auc_probabilities)}
+        labels[label] = score.facts | areas
     return {"wrong_decisions": found.wrong[name], "labels": labels}
-
-
-def _rate(hits: int, others: int) -> Any:
-    trials = hits + others
-    return estimate(hits / trials, wilson(hits, trials)) if trials else NOT_ESTIMABLE
 
 
 def _kappa_fact(agreement: Agreement) -> Any:
