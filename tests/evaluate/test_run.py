@@ -109,6 +109,9 @@ def test_a_part_of_the_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     capsys.readouterr()
     assert evaluate(table, "--data", store, "--out", tmp_path / "o", "--part", "test", "--choose", "youden") == 2
     assert "this is the test part" in capsys.readouterr().err
+    tested = write_table(tmp_path / "t.csv", predictions(made[40:]))
+    assert evaluate(tested, "--data", store, "--out", tmp_path / "o", "--allow-missing", "--choose", "youden") == 2
+    assert "this is the test part" in capsys.readouterr().err
     assert evaluate(table, "--data", store, "--out", tmp_path / "o", "--part", "other") == 2
     assert "its parts: test, train" in capsys.readouterr().err
 

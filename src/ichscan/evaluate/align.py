@@ -19,6 +19,8 @@ from ichscan.types import Float64
 SHARE: Final = 0.01
 """More ids without partner than this share are refused unless allowed."""
 NAMED: Final = 10
+FEWEST: Final = 3
+"""Fewer slices, or fewer different predictions of them, are alike by chance."""
 OWN: Final = "the source's own predictions of scans"
 LARGEST: Final = "the highest probability of the scan's slices"
 
@@ -210,7 +212,7 @@ def _same_predictions(part: Truth, slices: Cases) -> list[str]:
     same = []
     for scan, (start, stop) in enumerate(pairwise(bounds)):
         rows = slices.p[start:stop]
-        if stop - start < 3 or len(np.unique(rows[:, ANY])) < 3:
+        if stop - start < FEWEST or len(np.unique(np.nan_to_num(rows).sum(axis=1))) < FEWEST:
             continue
         other = seen.setdefault(rows.tobytes(), scan)
         if part.patient_of_scan[other] != part.patient_of_scan[scan]:

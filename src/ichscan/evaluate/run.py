@@ -190,7 +190,18 @@ def _open(source: str, request: Request, truth: Truth, store: SliceStore | None,
     chosen = truth if counted is None else truth.where(counted)
     found = open_source(source, chosen, store, out, part=request.part, scans=request.scans, bar=bar)
     evaluation = align(truth, found, request.allow_missing, counted)
-    return replace(evaluation, data={**evaluation.data, "part": found.about.get("part", request.part)})
+    part = str(found.about.get("part", request.part)) or _only_part(store, evaluation)
+    return replace(evaluation, data={**evaluation.data, "part": part})
+
+
+def _only_part(store: SliceStore | None, evaluation: Evaluation) -> str:
+    """The part of a store that all evaluated slices are in, for who forgot to say so; "" = none or several."""
+    parts = np.array([] if store is None else [part or "" for part in store.table["part"].to_pylist()], np.str_)
+    if store is None or not (parts != "").any():
+        return ""
+    ids = np.array(store.table["slice_id"].to_pylist(), np.str_)
+    found = np.unique(parts[np.isin(ids, evaluation.slices.ids)])
+    return str(found[0]) if len(found) == 1 else ""
 
 
 def _operating(evaluation: Evaluation, request: Request) -> tuple[Evaluation, Points]:
@@ -199,8 +210,7 @@ def _operating(evaluation: Evaluation, request: Request) -> tuple[Evaluation, Po
         return with_thresholds(evaluation, cuts, said), {}
     if request.rule is None:
         return evaluation, {}
-    part = str(evaluation.source.get("part") or request.part)
-    return choose_all(evaluation, request.rule, part)
+    return choose_all(evaluation, request.rule, str(evaluation.data["part"]))
 
 
 def _folders(source: str) -> tuple[Path | None, Path | None]:

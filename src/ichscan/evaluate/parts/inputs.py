@@ -46,7 +46,7 @@ def _notes(evaluation: Evaluation) -> tuple[str, ...]:
     source, data = evaluation.source, evaluation.data
     notes = [f"Warning: {text}" for text in data["warnings"]]
     how = "each patient by networks that never saw the patient" if source.get("out_of_fold") else ""
-    name = " ".join(str(source[key]) for key in ("name", "version") if source.get(key))
+    name = " ".join(str(source[key]) for key in ("name", "version") if source.get(key)) or source["path"]
     part_of = f", part {source['part']}" if source.get("part") else ""
     notes.append(f"Predictions: {source['kind']} {name}{part_of}{f', {how}' if how else ''}.")
     if data["restricted_to"]:

@@ -91,7 +91,7 @@ def _thresholds_beside(metrics: Path, bundle: Path, own_scans: bool) -> tuple[di
         found = read_json(metrics)
         for level, key in (("slices", "slice"), ("scans", "scan")):
             cuts[level] = np.array([_cut(found.get(key, {}).get(label)) for label in LABELS], np.float64)
-        rule = "those of metrics.json"
+        rule = "the run's own (metrics.json)"
     else:
         return cuts, NO_THRESHOLDS
     if not own_scans:
