@@ -66,6 +66,10 @@ def _section(
         notes.insert(0, f"Dots and dashed vertical lines mark the thresholds; {chosen_on.rstrip('.')}.")
     else:
         notes.insert(0, "No thresholds are known: nothing is decided, and no confusion matrix is drawn.")
+    notes.append(
+        "Dashed otherwise: chance (ROC), the share of positive cases of the first label (precision), and probabilities "
+        "that keep their word (reliability; intervals count patients, grey: how many cases have which probability)."
+    )
     figures = (*_curves(cases.level, labels, thresholds, options), *_by_label(cases.level, labels, thresholds))
     return Section(key, title, SOURCE, tuple(notes), (), figures)
 
