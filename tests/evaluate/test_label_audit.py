@@ -109,6 +109,19 @@ def test_edges_come_last_and_holes_are_named() -> None:
     assert holes(evaluation(p, y, scan).slices, np.array(scan)).tolist() == [4 + 8 * k for k in range(10)]
 
 
+def test_a_hole_is_no_edge() -> None:
+    truth, scan = _scans(["-", "ep", "ep", "ep", "-"])
+    p, y = np.where(truth == 1, 0.9, 0.03), truth.copy()
+    y[2] = 0  # inside of the bleed of scan 0
+    y[6], y[7] = 0, 0  # the lower two of the three slices of scan 1
+    p[11:14] = _good_model(labels_of(["-"] * 3))  # scan 2: the bleed is not seen at all
+    p[17] = 0.01  # scan 3: only its middle is not seen
+    found = {f.peak: f.at_edge for f in findings(evaluation(p, y, scan).slices, np.array(scan))}
+    assert found[2] is False
+    assert found[17] is True
+    assert [edge for row, edge in found.items() if row in (6, 7)] == [True]
+
+
 def test_part_writes_the_list_and_shows_pictures(tmp_path: Path) -> None:
     truth, scan = _scans(["-", "-", "ep", "ep", "-"], 6)
     p, y = _good_model(truth), truth.copy()

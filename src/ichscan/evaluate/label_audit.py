@@ -57,7 +57,8 @@ class Finding:
         peak: the row with the strongest evidence.
         labels: which labels are doubted in any of the rows; indices of `LABELS`, the strongest at the peak first.
         evidence, surprise, probability: of the first of these labels at the peak.
-        at_edge: one or two slices beside a slice outside the finding that carries the label: a matter of extent.
+        at_edge: one or two slices beside a slice outside the finding that carries the label: a matter of extent. Not
+            so where the label is absent between two slices that carry it: that is a hole.
     """
 
     kind: str
@@ -151,6 +152,8 @@ def _finding(
     peak = int(rows[place])
     others = [c for c in np.argsort(-evidence.max(axis=0), kind="stable") if marked[:, c].any() and c != first]
     around = [r for r in (rows[0] - 1, rows[-1] + 1) if 0 <= r < len(cases) and scan_of_row[r] == scan_of_row[peak]]
+    beside = sum(int(cases.y[r, first] == 1) for r in around)
+    hole = beside == 2 and kind != UNSEEN
     return Finding(
         kind=kind,
         rows=rows,
@@ -159,5 +162,5 @@ def _finding(
         evidence=float(doubts.evidence[peak, first]),
         surprise=float(doubts.surprise[peak, first]),
         probability=float(cases.p[peak, first]),
-        at_edge=len(rows) <= REACH and any(cases.y[r, first] == 1 for r in around),
+        at_edge=len(rows) <= REACH and beside > 0 and not hole,
     )
