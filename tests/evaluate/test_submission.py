@@ -147,14 +147,20 @@ def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert set(made.probabilities) == {0.25}
 
 
+def _broken(path: Path) -> Path:
+    path.write_bytes(b"no table")
+    return path
+
+
 def test_command_names_what_is_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     sample = str(_sample(tmp_path / "sample.csv"))
     out = tmp_path / "out.csv"
     for table, says in (
         (_predictions(tmp_path / "few.parquet", ["ID_a"]), "no prediction: ID_b"),
         (_predictions(tmp_path / "col.parquet", ["ID_a", "ID_b"], "any"), "any not found"),
-        (tmp_path / "none.parquet", "cannot be read as a Parquet table"),
-        (tmp_path / "sample.csv", "cannot be read as a Parquet table"),
+        (tmp_path / "none.parquet", "no such file"),
+        (tmp_path / "sample.csv", "slice_id, epidural, intraparenchymal"),
+        (_broken(tmp_path / "broken.parquet"), "cannot be read as a table"),
     ):
         assert main(["submit", str(table), "--sample", sample, "--out", str(out)]) == DataError.exit_code
         assert says in capsys.readouterr().err

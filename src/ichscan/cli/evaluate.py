@@ -41,6 +41,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="PART",
         help="of a run: validation (out of fold, the default) or test; else value of the column part of the data",
     )
+    _configure_more(parser)
+
+
+def _configure_more(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
     add(
         "--scans",
         type=Path,

@@ -12,7 +12,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "predictions",
         type=Path,
         metavar="PREDICTIONS",
-        help="Parquet table with slice_id and a probability column per label, or the run folder of `ichscan train`",
+        help="table .parquet or .csv with slice_id and a probability column per label, or the run folder of "
+        "`ichscan train`",
     )
     parser.add_argument(
         "--sample", type=Path, required=True, metavar="CSV", help="the challenge's sample submission of the same stage"

@@ -57,22 +57,32 @@ def align(
     patients = _cases("patients", part, _largest(scan_p, first), scan_fold[first], found.thresholds["scans"])
     data = {
         **part.about,
-        "slices": len(slices), "scans": len(scans), "patients": len(patients),
+        **{cases.level: len(cases) for cases in (slices, scans, patients)},
         "restricted_to": _restriction(found),
         "scan_probability": scan_from,
         "patient_probability": "the highest probability of the patient's scans",
-        "not_predicted": [label for c, label in enumerate(LABELS) if np.isnan(found.slices.p[:, c]).all()],
-        "labels_without_predictions": int(missing.sum()),
-        "predictions_without_labels": len(extra),
-        "missing": names[missing][:NAMED].tolist(),
-        "extra": extra[:NAMED],
-        "failed": dict(found.failed),
-        "warnings": [*part.warnings, *found.warnings, *told, *_other_labels(part, found.slices, rows),
-                     *_same_predictions(part, slices)],
-    }  # fmt: skip
+        **_left_out(found, names[missing], extra),
+        "warnings": [*part.warnings, *found.warnings, *told, *_doubts(part, found.slices, rows, slices)],
+    }
     return Evaluation(
         slices, scans, patients, part.scan_of_slice, part.patient_of_scan, found.about, data, found.chosen_on
     )
+
+
+def _left_out(found: Predicted, missing: NDArray[np.str_], extra: Sequence[str]) -> dict[str, Any]:
+    """What has no partner, for people and programs."""
+    return {
+        "not_predicted": [label for c, label in enumerate(LABELS) if np.isnan(found.slices.p[:, c]).all()],
+        "labels_without_predictions": len(missing),
+        "predictions_without_labels": len(extra),
+        "missing": missing[:NAMED].tolist(),
+        "extra": list(extra[:NAMED]),
+        "failed": dict(found.failed),
+    }
+
+
+def _doubts(part: Truth, found: Rows, rows: NDArray[np.int64], slices: Cases) -> list[str]:
+    return [*_other_labels(part, found, rows), *_same_predictions(part, slices)]
 
 
 def _expected(truth: Truth, found: Predicted) -> NDArray[np.bool_]:

@@ -145,17 +145,7 @@ def write_bundle(bundle: Path, folder: Path, points: Points, levels: tuple[str, 
         raise UsageError(f"--write-bundle {folder}: it exists; give the name of a new folder")
     load_spec(bundle)
     spec = json.loads((bundle / SPEC_FILE).read_text(encoding="utf-8"))
-    lines = []
-    for level in levels:
-        own = spec["thresholds"][OWN_LEVELS[level]]
-        before, found = own["value"], points[level]
-        kept = [label for label in LABELS if label not in found]
-        own["value"] = [
-            found[label].threshold if label in found else old for label, old in zip(LABELS, before, strict=True)
-        ]
-        own["chosen_on"] = next(iter(found.values())).chosen_on if found else own["chosen_on"]
-        own["rule"] = f"{rule}" + (f"; {', '.join(kept)}: as before ({own['rule']})" if kept else "")
-        lines.append(f"{level}: {own['rule']}, chosen on {own['chosen_on']}")
+    lines = [_put(spec["thresholds"][OWN_LEVELS[level]], points[level], rule, level) for level in levels]
     spec.setdefault("about", {})["operating_points"] = {
         level: {label: point.facts() for label, point in points[level].items()} for level in levels
     }
@@ -171,6 +161,16 @@ def write_bundle(bundle: Path, folder: Path, points: Points, levels: tuple[str, 
             f"{folder}: the bundle cannot be written ({error.strerror}); choose another folder"
         ) from error
     load_spec(folder)
+
+
+def _put(own: dict[str, Any], found: Mapping[str, OperatingPoint], rule: Rule, level: str) -> str:
+    """Changes one level of a spec's thresholds; returns a sentence about it. A label without a point keeps its own."""
+    kept = [label for label in LABELS if label not in found]
+    before = dict(zip(LABELS, own["value"], strict=True))
+    own["value"] = [found[label].threshold if label in found else before[label] for label in LABELS]
+    own["chosen_on"] = next(iter(found.values())).chosen_on if found else own["chosen_on"]
+    own["rule"] = f"{rule}" + (f"; {', '.join(kept)}: as before ({own['rule']})" if kept else "")
+    return f"{level}: {own['rule']}, chosen on {own['chosen_on']}"
 
 
 def _cuts(values: Mapping[str, Any]) -> Float64:

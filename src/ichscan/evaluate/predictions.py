@@ -1,11 +1,12 @@
-"""Predictions of slices as a table: Parquet with `slice_id` and one column per label."""
+"""Predictions of slices as a table: Parquet or CSV with `slice_id` and one column per label."""
 
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ichscan.errors import DataError, MissingExtraError
+from ichscan.errors import DataError
+from ichscan.evaluate.sources.table import named, number_column, read_columns
 from ichscan.labels import LABELS
 
 
@@ -17,25 +18,13 @@ def read_predictions(path: Path) -> tuple[tuple[str, ...], NDArray[np.float64]]:
         are NaN.
 
     Raises:
-        DataError: no Parquet file, or a column is missing or of another kind.
+        DataError: no such table, or a column is missing or of another kind.
         MissingExtraError: pyarrow is not installed.
     """
-    try:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-    except ImportError as error:
-        raise MissingExtraError("reading Parquet needs pyarrow; pip install 'ichscan[data]'") from error
+    table = read_columns(path)
     wanted = ("slice_id", *LABELS)
-    try:
-        names = pq.read_schema(path).names
-        missing = [name for name in wanted if name not in names]
-        if missing:
-            raise DataError(f"{path}: expected the columns {', '.join(wanted)}; {', '.join(missing)} not found")
-        table = pq.read_table(path, columns=list(wanted))
-        ids = table["slice_id"].cast(pa.string())
-        columns = [table[name].cast(pa.float64()).to_numpy() for name in LABELS]
-    except (OSError, pa.ArrowException) as error:
-        raise DataError(f"{path}: cannot be read as a Parquet table of predictions ({error})") from error
-    if ids.null_count:
-        raise DataError(f"{path}: {ids.null_count} rows have no slice_id")
-    return tuple(ids.to_pylist()), np.stack(columns, axis=1)
+    missing = [name for name in wanted if name not in table.column_names]
+    if missing:
+        raise DataError(f"{path}: expected the columns {', '.join(wanted)}; {', '.join(missing)} not found")
+    ids, _ = named(table, path)
+    return tuple(ids.to_pylist()), np.stack([number_column(table, name, path) for name in LABELS], axis=1)
