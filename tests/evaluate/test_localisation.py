@@ -50,6 +50,14 @@ def test_the_maximum_outside_the_head_does_not_count() -> None:
     assert score(values, [BOX], WHERE, "any", "m").distance == 0
 
 
+def test_a_map_that_saturates_points_where_its_order_is_highest() -> None:
+    values, order = np.ones(SHAPE, np.float32), spot(50, 40) - 3
+    assert score(values, [BOX], WHERE, "any", "m").distance > 0  # the first of many equals
+    assert score(values, [BOX], WHERE, "any", "m", order=order).distance == 0
+    order[2, 2] = 9  # outside the head
+    assert score(values, [BOX], WHERE, "any", "m", order=order).distance == 0
+
+
 def test_a_blank_map_points_nowhere_and_finds_nothing() -> None:
     found = score(np.zeros(SHAPE, np.float32), [BOX], WHERE, "any", "m")
     assert found.distance > 0

@@ -93,6 +93,7 @@ def score(
     maps: str,
     probability: float = float("nan"),
     mask: Bool | None = None,
+    order: Float32 | None = None,
 ) -> Scored:
     """Scores one map.
 
@@ -104,6 +105,7 @@ def score(
         maps: name of the kind of map.
         probability: see `Scored`.
         mask: bool (rows, cols), the lesions themselves, where the data set has them; else the boxes stand for them.
+        order: float32 (rows, cols), of maps that saturate: any values of the same order, in which maxima are sought.
     """
     lesion = box_mask(boxes, values.shape) if mask is None else mask
     boxes = boxes or bounding_boxes(lesion)
@@ -112,7 +114,8 @@ def score(
     cuts = [kept >= level * kept.max() for level in LEVELS] if energy > 0 else [np.zeros_like(lesion)] * len(LEVELS)
     overlaps = [(int((cut & lesion).sum()), int(cut.sum())) for cut in cuts]
     size = int(lesion.sum())
-    per_box = [_per_box(kept, cut, boxes) for cut in cuts]
+    order = np.where(where.inside, values if order is None else order, -np.inf).astype(np.float32)
+    per_box = [_per_box(order, cut, boxes) for cut in cuts]
     return Scored(
         patient=where.patient,
         slice_id=where.slice_id,
@@ -122,7 +125,7 @@ def score(
         area_cm2=size * where.pixel_cm2,
         boxes_cm2=tuple((x1 - x0) * (y1 - y0) * where.pixel_cm2 for x0, y0, x1, y1 in boxes),
         probability=probability,
-        distance=_distance(kept, lesion),
+        distance=_distance(order, lesion) if energy > 0 else float("inf"),
         chance=float((lesion & where.inside).sum() / max(int(where.inside.sum()), 1)),
         energy=float(kept[lesion].sum(dtype=np.float64)) / energy if energy > 0 else float("nan"),
         iou=tuple(both / max(cut + size - both, 1) for both, cut in overlaps),
@@ -155,10 +158,10 @@ def box_iou(a: tuple[float, float, float, float], b: tuple[float, float, float, 
     return both / union if union > 0 else 0.0
 
 
-def _per_box(values: Float32, cut: Bool, boxes: Boxes) -> list[tuple[float, bool]]:
+def _per_box(order: Float32, cut: Bool, boxes: Boxes) -> list[tuple[float, bool]]:
     """For each box its best intersection over union with a part of `cut`, and whether a part has its maximum in it."""
     parts = bounding_boxes(cut)
-    peaks = [_peak(values, part) for part in parts]
+    peaks = [_peak(order, part) for part in parts]
     return [
         (
             max((box_iou(box, part) for part in parts), default=0.0),
@@ -168,18 +171,18 @@ def _per_box(values: Float32, cut: Bool, boxes: Boxes) -> list[tuple[float, bool
     ]
 
 
-def _peak(values: Float32, part: tuple[float, float, float, float]) -> tuple[int, int]:
+def _peak(order: Float32, part: tuple[float, float, float, float]) -> tuple[int, int]:
     """(x, y) of the maximum within a part's bounding box."""
     x0, y0, x1, y1 = (int(v) for v in part)
-    y, x = np.unravel_index(int(values[y0:y1, x0:x1].argmax()), (y1 - y0, x1 - x0))
+    y, x = np.unravel_index(int(order[y0:y1, x0:x1].argmax()), (y1 - y0, x1 - x0))
     return x0 + int(x), y0 + int(y)
 
 
-def _distance(kept: Float32, lesion: Bool) -> float:
-    """From the maximum to the nearest lesion, pixels; infinite when the map is 0 everywhere: it points nowhere."""
-    if not kept.max() > 0 or not lesion.any():
+def _distance(order: Float32, lesion: Bool) -> float:
+    """From the maximum to the nearest lesion, pixels; infinite without a lesion."""
+    if not lesion.any():
         return float("inf")
-    y, x = np.unravel_index(int(kept.argmax()), kept.shape)
+    y, x = np.unravel_index(int(order.argmax()), order.shape)
     far = cv2.distanceTransform((~lesion).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     return float(far[y, x])
 

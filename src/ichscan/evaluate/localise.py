@@ -10,7 +10,7 @@ from ichscan.evaluate.localisation import UNKNOWN_MM, Boxes, Scored, Slice, scor
 from ichscan.evaluate.sources.bundle import volume_of
 from ichscan.explain.fine import refine
 from ichscan.explain.heat import Bool, activation, widened
-from ichscan.explain.maps import on_slice, shown_maps
+from ichscan.explain.maps import on_slice, settled_logits, shown_maps
 from ichscan.labels import ANY, LABELS
 from ichscan.model.predict import predict
 from ichscan.types import Float32, Prediction, Volume
@@ -52,28 +52,33 @@ def localise(store: "SliceStore", series: "SeriesRows", bundle: "Bundle", fold: 
     plain = predict(volume, bundle, class_maps=True)
     inside = inside_of(volume)
     found = []
-    for kind, maps in maps_of(plain, volume, bundle, chosen).items():
+    for kind, (maps, order) in maps_of(plain, volume, bundle, chosen).items():
         for i in np.flatnonzero(chosen):
             where = Slice(series.patient, volume.files[i], fold, inside[i], pixel_cm2(volume))
             for label, parts in _by_label(boxes[i]).items():
                 c = LABELS.index(label)
                 top, left, side = (int(v) for v in plain.boxes[i])
                 values = on_slice(maps[i, c], (top, left, side), inside[i].shape)
-                found.append(score(values, parts, where, label, kind, float(plain.slices[i, c])))
+                ranks = on_slice(order[i, c], (top, left, side), inside[i].shape, outside=-np.inf)
+                found.append(score(values, parts, where, label, kind, float(plain.slices[i, c]), order=ranks))
     return found
 
 
-def maps_of(plain: Prediction, volume: Volume, bundle: "Bundle", chosen: Bool) -> Mapping[str, Float32]:
-    """Kind -> float32 (slices, 6, map rows, map cols), at least 0, of those of `KINDS` that the model has."""
-    found: dict[str, Float32] = {}
+def maps_of(plain: Prediction, volume: Volume, bundle: "Bundle", chosen: Bool) -> Mapping[str, tuple[Float32, Float32]]:
+    """Kind -> maps and what orders their cells, of those of `KINDS` that the model has.
+
+    Both float32 (slices, 6, map rows, map cols); the maps are at least 0.
+    """
+    found: dict[str, tuple[Float32, Float32]] = {}
     if plain.class_maps is not None:
-        found[CLASS] = np.maximum(plain.class_maps, 0)
+        found[CLASS] = np.maximum(plain.class_maps, 0), plain.class_maps
     if plain.lesion_maps is None:
         return found
     for kind, prediction in ((SETTLED, plain), (FINE, refine(plain, volume, bundle, chosen))):
         maps = shown_maps(prediction, volume.positions_mm)
-        if maps is not None and (kind == SETTLED or prediction is not plain):
-            found[kind] = maps
+        if maps is None or prediction.lesion_maps is None or (kind == FINE and prediction is plain):
+            continue
+        found[kind] = maps, settled_logits(prediction.lesion_maps, volume.positions_mm)
     return found
 
 

@@ -32,9 +32,18 @@ def shown_maps(prediction: Prediction, positions_mm: Float64 | tuple[float, ...]
         positions_mm: float64 (slices,), ascending.
     """
     if prediction.lesion_maps is not None:
-        stride = sequence_stride(np.asarray(positions_mm, np.float64), NEIGHBOUR_MM)
-        return sigmoid(np.float32(SHARPNESS) * settle(prediction.lesion_maps, stride))
+        return sigmoid(np.float32(SHARPNESS) * settled_logits(prediction.lesion_maps, positions_mm))
     return None if prediction.class_maps is None else np.maximum(prediction.class_maps, 0)
+
+
+def settled_logits(lesion_maps: Float32, positions_mm: Float64 | tuple[float, ...]) -> Float32:
+    """Lesion maps settled by their neighbours: logits of the same shape, which do not saturate as what is shown does.
+
+    Args:
+        lesion_maps: float32 (slices, 6, map rows, map cols), logits.
+        positions_mm: float64 (slices,), ascending.
+    """
+    return settle(lesion_maps, sequence_stride(np.asarray(positions_mm, np.float64), NEIGHBOUR_MM))
 
 
 def settle(maps: Float32, stride: int = 1) -> Float32:
