@@ -12,8 +12,8 @@ from ichscan.errors import DataError, UsageError
 from ichscan.evaluate.cases import UNKNOWN, Evaluation
 from ichscan.evaluate.part import Options
 from ichscan.evaluate.parts.readers import part
-from ichscan.evaluate.reader_study import MODEL, REFERENCE, raters_of, study
-from ichscan.evaluate.readers import human_reads
+from ichscan.evaluate.reader_study import raters_of, study
+from ichscan.evaluate.readers import MODEL, REFERENCE, human_reads
 from ichscan.labels import ANY, LABELS
 
 POSITIVE = (0, 29, 16, 25, 32, 52)
@@ -276,6 +276,7 @@ def test_a_model_without_thresholds_is_not_estimable(tmp_path: Path, small: Eval
     ("rows", "message"),
     [
         (("0/0,x,2,0,0,0,0,0",), r"line 2: expected 0, 1 or nothing in epidural, found '2'"),
+        (("0/0,model,0,0,0,0,0,0",), "line 2: a reader cannot be called 'model'"),
         (("0/0,,0,0,0,0,0,0",), "line 2: expected a slice_id and a reader"),
         (("0/0,x,0,0,0,0,0,0", "0/0,x,0,0,0,0,1,1"), "lines 2 and 3 are reads of the same case by the same reader"),
         (("8/0,x,0,0,0,0,0,0",), r"none of the 1 reads is about one of the 4 slices .*such as 0/0"),

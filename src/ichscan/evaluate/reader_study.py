@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,12 +14,10 @@ from ichscan.evaluate.compare import McNemar, mcnemar
 from ichscan.evaluate.decisions import decision_facts
 from ichscan.evaluate.intervals import counts_by_patient, decisions_of
 from ichscan.evaluate.metrics import Decisions, auc
-from ichscan.evaluate.readers import HumanReads
+from ichscan.evaluate.readers import MODEL, REFERENCE, HumanReads
 from ichscan.labels import ANY, LABELS
 from ichscan.types import Float64
 
-MODEL: Final = "model"
-REFERENCE: Final = "reference"
 Votes = NDArray[np.uint8]
 
 

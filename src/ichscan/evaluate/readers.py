@@ -28,6 +28,10 @@ from ichscan.labels import ANY, LABELS, TYPES
 from ichscan.types import Float64
 
 ID_LEVELS: Final = {"slice_id": "slices", "series_uid": "scans", "patient_id": "patients"}
+MODEL: Final = "model"
+REFERENCE: Final = "reference"
+RESERVED: Final = (MODEL, REFERENCE)
+"""Names in the tables that no reader can have."""
 REMEDY: Final = "one of slice_id, series_uid or patient_id, then reader, then " + ", ".join(LABELS)
 
 
@@ -160,6 +164,8 @@ def _read(where: str, line: int, row: dict[str, str], column: str) -> Read:
     case, reader = (row[column] or "").strip(), (row["reader"] or "").strip()
     if not case or not reader:
         raise DataError(f"{where}: expected a {column} and a reader, found an empty cell")
+    if reader in RESERVED:
+        raise DataError(f"{where}: a reader cannot be called {reader!r}; write another name or a number")
     votes = tuple(_vote(where, name, row.get(name)) for name in LABELS)
     return Read(line, case, reader, votes, _probability(where, row.get("probability")))
 

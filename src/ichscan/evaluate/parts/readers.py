@@ -11,8 +11,8 @@ from ichscan.evaluate.agreement import Agreement
 from ichscan.evaluate.cases import UNKNOWN, Cases, Evaluation
 from ichscan.evaluate.estimate import estimate, number, text
 from ichscan.evaluate.part import Options, Part
-from ichscan.evaluate.reader_study import MODEL, REFERENCE, Score, Study, raters_of, study
-from ichscan.evaluate.readers import HumanReads, human_reads
+from ichscan.evaluate.reader_study import Score, Study, raters_of, study
+from ichscan.evaluate.readers import MODEL, REFERENCE, HumanReads, human_reads
 from ichscan.labels import LABELS
 from ichscan.pages.section import Cell, Grid, Section
 
