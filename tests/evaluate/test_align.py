@@ -259,6 +259,14 @@ def test_wrong_labels_in_a_table(tmp_path: Path, change: Columns, told: str) -> 
         truth_of_table(write_table(tmp_path / "labels.parquet", labels | change))
 
 
+def test_slices_without_patients_are_told(tmp_path: Path) -> None:
+    made = rows()
+    labels: Columns = {name: [row[name] for row in made] for name in ("slice_id", "any")}
+    found = aligned(truth_of_table(write_table(tmp_path / "labels.csv", labels)), predictions(made), tmp_path)
+    assert len(found.patients) == len(made)
+    assert [w for w in found.data["warnings"] if w.startswith("labels.csv: without a column patient_id")]
+
+
 def test_a_table_without_labels(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="expected labels in columns"):
         truth_of_table(write_table(tmp_path / "labels.parquet", {"slice_id": ["a", "b"]}))

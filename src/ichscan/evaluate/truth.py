@@ -14,7 +14,6 @@ from ichscan.errors import DataError
 from ichscan.evaluate.cases import UNKNOWN
 from ichscan.evaluate.facts import NUMBERS, TEXTS, facts_of_store, kinds, labels_of_groups, relative_position, texts
 from ichscan.evaluate.sources.table import (
-    PLACE,
     duplicates,
     named,
     number_column,
@@ -29,6 +28,10 @@ if TYPE_CHECKING:
     from ichscan.datasets.store import SliceStore
 
 Columns = Mapping[str, NDArray[Any]]
+NO_PATIENTS: Final = (
+    "without a column patient_id each slice counts as a patient of its own: intervals are too narrow, and what is said "
+    "of patients is said of slices"
+)
 NO_LABELS: Final = f"expected labels in columns {', '.join(LABELS)} (0, 1 or empty), found none of them"
 
 
@@ -44,6 +47,7 @@ class Truth:
         facts: per level columns of `ichscan.evaluate.facts`.
         about: kind and digest of the data, for people and programs.
         warnings: what makes results doubtful, one sentence each.
+        by_place: slices are named as by `places`.
     """
 
     slices: NDArray[np.str_]
@@ -56,6 +60,7 @@ class Truth:
     facts: tuple[Columns, Columns, Columns] = field(repr=False)
     about: Mapping[str, Any]
     warnings: tuple[str, ...] = ()
+    by_place: bool = False
 
     @property
     def patient_y(self) -> NDArray[np.uint8]:
@@ -67,7 +72,7 @@ class Truth:
 
         It takes the first scan of each patient whose slices all have labels. str (slices,).
         """
-        if self.about.get("kind") == PLACE:
+        if self.by_place:
             return self.slices
         first = starts(self.scan_of_slice)
         complete = ~np.logical_or.reduceat((self.slice_y == UNKNOWN).any(axis=1), first)
@@ -91,7 +96,7 @@ class Truth:
         a, b, c = ({k: v[r] for k, v in columns.items()} for columns, r in zip(self.facts, rows, strict=True))
         return Truth(
             self.slices[chosen], self.scans[scans], self.patients[patients], self.slice_y[chosen], self.scan_y[scans],
-            scan_of_slice, patient_of_scan, (a, b, c), self.about, self.warnings,
+            scan_of_slice, patient_of_scan, (a, b, c), self.about, self.warnings, self.by_place,
         )  # fmt: skip
 
 
@@ -160,8 +165,9 @@ def truth_of_table(path: Path) -> Truth:
         {**kinds(scan_y), **_columns(table, order[first])},
         {**kinds(labels_of_groups(scan_y, by_patient)), **_columns(table, order[first[by_patient]])},
     )
-    about = {"kind": PLACE if by_place else "table", "file": path.name, "digest": _digest(slices, scan, patient, y)}
-    return Truth(slices, scans, patients, y, scan_y, scan_of_slice, patient_of_scan, facts, about)
+    about = {"kind": "table", "file": path.name, "digest": _digest(slices, scan, patient, y)}
+    told = () if owner in table.column_names else (f"{path.name}: {NO_PATIENTS}",)
+    return Truth(slices, scans, patients, y, scan_y, scan_of_slice, patient_of_scan, facts, about, told, by_place)
 
 
 def relabelled(truth: Truth, path: Path) -> Truth:

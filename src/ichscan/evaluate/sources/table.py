@@ -15,8 +15,6 @@ from ichscan.types import Float64
 if TYPE_CHECKING:
     import pyarrow as pa
 
-PLACE: Final = "default run"
-"""Kind of tables that name a slice by patient and index from inferior, as the default recipe writes them."""
 IDS: Final = ("slice_id", "series_uid", "patient_id", "patient", "manufacturer", "kernel", "sex", "kind", "part")
 SUFFIXES: Final = (".parquet", ".csv")
 
