@@ -24,10 +24,10 @@ from scipy.stats import spearmanr
 
 from ichscan.datasets.store import SeriesRows, SliceStore, open_store
 from ichscan.evaluate.localisation import Scored
-from ichscan.evaluate.localisation_summary import ROW, rows_of, summarise, summarise_boxes
+from ichscan.evaluate.localisation_summary import ROW, SIZES, Row, difference, rows_of, summarise, summarise_boxes
 from ichscan.evaluate.localise import CLASS, FINE, KINDS, SETTLED, boxed_series, localise, outside_activation
 from ichscan.evaluate.sources.bundle import volume_of
-from ichscan.labels import ANY
+from ichscan.labels import ANY, LABELS
 from ichscan.model.bundle import Bundle, load_bundle
 from ichscan.model.predict import predict
 from ichscan.model.preprocess import grey_slice, normalise, prepare
@@ -206,11 +206,23 @@ def write(
         "summary": summarise(rows),
         "boxes": summarise_boxes(rows),
         "outside": _outside(outside),
+        "more hits than": _differences(rows),
         "randomised": _sanity(sanity),
         "ms per slice": {name: round(float(np.median([m[name] for m in ms])), 1) for name in ms[0]},
     }
     (out / "localisation.json").write_text(dumps(facts), encoding="utf-8")
     print(tables(facts))
+
+
+def _differences(rows: list[Row]) -> list[dict[str, Any]]:
+    """Hits for any hemorrhage of each kind of map against those before it, by area: value, low, high."""
+    at = ROW.index("area_cm2")
+    found = []
+    for new, old in ((SETTLED, CLASS), (FINE, SETTLED), (FINE, CLASS)):
+        for size, low, high in (("all", 0.0, math.inf), *SIZES):
+            some = [row for row in rows if low <= row[at] < high]
+            found.append({"maps": new, "against": old, "size": size, "hits": difference(some, new, old)})
+    return found
 
 
 def tables(facts: dict[str, Any]) -> str:
@@ -221,7 +233,8 @@ def tables(facts: dict[str, Any]) -> str:
         lines += ["", f"| {' | '.join(titles)} |"]
         lines.append("|---|---|---|---|---|---|---|---|---|")
         for s in facts["summary"]:
-            if (s["size"] == "all") == (keep == "all"):
+            of_types = s["label"] != LABELS[ANY]
+            if (s["size"] == "all") == (keep == "all") and not (of_types and s["maps"].startswith(RANDOM)):
                 head = [str(s[n]) for n in (*names, "slices", "patients")]
                 found = [
                     text(s["hit"]),
@@ -233,7 +246,7 @@ def tables(facts: dict[str, Any]) -> str:
                 lines.append(f"| {' | '.join([*head, *found])} |")
     lines += ["", "| maps | label | area of the box | boxes | marked | found at IoU .1 | at IoU .3 |"]
     lines.append("|---|---|---|---|---|---|---|")
-    for b in facts["boxes"]:
+    for b in (b for b in facts["boxes"] if b["label"] == LABELS[ANY]):
         cells = [str(b[n]) for n in ("maps", "label", "size", "boxes")]
         cells += [text(b[n]) for n in ("marked", "found_0.1", "found_0.3")]
         lines.append(f"| {' | '.join(cells)} |")
