@@ -11,7 +11,7 @@ from ichscan.evaluate.checklist_items import CLAIM, TRIPOD_AI
 from ichscan.evaluate.checklists import TO_FILL, answers
 from ichscan.evaluate.markdown import markdown_table
 from ichscan.evaluate.part import Options, Part
-from ichscan.evaluate.parts import inputs, measures
+from ichscan.evaluate.parts import measures
 from ichscan.evaluate.parts.checklists import part
 from ichscan.model.bundle import bundle_folder
 from ichscan.pages.section import Section
@@ -85,7 +85,7 @@ def test_not_out_of_fold_claims_no_cross_validation(small: Evaluation, tmp_path:
 
 def test_documents_are_written(small: Evaluation, tmp_path: Path) -> None:
     options = Options(tmp_path, draws=0, bundle=bundle_folder(None))
-    made = (inputs_part(small, options), measures.part(small, options))
+    made = (measures.part(small, options),)
     found = part(small, Options(tmp_path, draws=0, bundle=bundle_folder(None), made=made))
     claim = (tmp_path / "checklists" / "claim.md").read_text()
     assert claim.count("\n| ") == 45  # the heading and 44 items
@@ -99,21 +99,6 @@ def test_documents_are_written(small: Evaluation, tmp_path: Path) -> None:
     bare = part(small, Options(tmp_path))
     assert f"- What: {TO_FILL}" in (tmp_path / "model-card.md").read_text()
     assert bare.facts["left_to_the_authors"]["claim"] > found.facts["left_to_the_authors"]["claim"]
-
-
-def inputs_part(small: Evaluation, options: Options) -> Part:
-    """The first part of a report, as `ichscan.evaluate.run` makes it."""
-    data = {
-        **small.data, "scan_probability": "largest slice", "patient_probability": "largest scan", "not_predicted": [],
-        "labels_without_predictions": 0, "predictions_without_labels": 0, "missing": [], "extra": [], "failed": {},
-    }  # fmt: skip
-    return inputs.part(
-        Evaluation(
-            small.slices, small.scans, small.patients, small.scan_of_slice, small.patient_of_scan, small.source, data,
-            small.chosen_on,
-        ),
-        options,
-    )  # fmt: skip
 
 
 def test_tables_escape_bars() -> None:

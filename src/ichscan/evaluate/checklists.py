@@ -99,13 +99,19 @@ def _of_data(evaluation: Evaluation) -> Answers:
         "counts": f"{numbers}; patients with: {positives}.",
         "flow": f"Evaluated: {numbers}; patients with: {positives}. Left out: {left_out}.",
         "excluded": f"By this evaluation: {left_out}. Eligibility before that: {TO_FILL}.",
-        "subset": f"part {data['part']}" if data.get("part") else "all labelled slices of the data",
+        "subset": _subset(data),
         "missing": f"{unknown:,} labels and {unpredicted:,} predictions of slices are unknown; measures leave them "
         "out, label by label.",
         "sample": f"No calculation; what there was: {numbers}; patients with: {positives}.",
         "reference": f"Labels of the data set as published: {paper}." if paper else "",
         "limits": " ".join((*limits(evaluation), f"Limits of the study: {TO_FILL}.")),
     }
+
+
+def _subset(data: Mapping[str, Any]) -> str:
+    chosen = [f"part {data['part']}"] if data.get("part") else []
+    chosen += [str(data["restricted_to"])] if data.get("restricted_to") else []
+    return "; ".join(chosen) or "all labelled slices of the data"
 
 
 def _of_design(evaluation: Evaluation) -> Answers:
