@@ -104,3 +104,14 @@ def test_command_writes_the_sheet(folder: Path, tmp_path: Path, monkeypatch: pyt
     assert page.count("<article") == facts["grading"]["pictures"]
     assert "Where the model looks" in (out / "report.html").read_text(encoding="utf-8")
     assert main([*command[:-1], "-1"]) == 2
+
+
+def test_a_sheet_without_a_model_is_refused(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table = tmp_path / "p.csv"
+    names = ("epidural", "intraparenchymal", "intraventricular", "subarachnoid", "subdural", "any")
+    lines = [",".join(("slice_id", *names)), *(f"{p}/{i},.1,.2,.1,.1,.1,.5" for p in ("001", "002") for i in range(5))]
+    table.write_text("\n".join(lines) + "\n")
+    out = tmp_path / "out"
+    assert main(["evaluate", str(table), "--data", str(folder), "--out", str(out), "--grading", "2"]) == 2
+    assert "needs images and a model" in capsys.readouterr().err
+    assert not (out / "report.html").exists()

@@ -49,7 +49,7 @@ def write_grading(evaluation: Evaluation, options: Options) -> int:
         OutputError: the sheet cannot be written.
     """
     if options.store is None or options.bundle is None:
-        raise UsageError("--grading needs images and a model: give --data STORE, and a bundle or a run that made one")
+        raise UsageError("a sheet to grade needs images and a model: give a store and a bundle")
     bundle = load_bundle(options.bundle)
     pictures = [
         picture

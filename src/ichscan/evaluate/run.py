@@ -99,6 +99,8 @@ def evaluate(
     evaluation, points = _operating(evaluation, request)
     run, bundle = _folders(request.source)
     options = replace(options, store=store, run=run, bundle=bundle, rule=str(request.rule or ""))
+    if options.grading and (store is None or bundle is None):
+        raise UsageError("--grading needs images and a model: give --data STORE, and a bundle or a run that made one")
     if request.compare:
         tell(f"predictions to compare with: {Path(request.compare).name}")
         other = _open(request.compare, replace(request, scans=None), truth, store, options.out / "other", bar)
