@@ -14,8 +14,8 @@ from ichscan.evaluate.resampling import Resamples, percentiles
 from ichscan.types import Float64
 
 BINS: Final = 4096
-"""Resampled curves have at most about so many thresholds; each bin holds at most 1/2048 of either class, so that an
-area under the ROC curve changes by less than .00025."""
+"""Resampled curves have at most about so many thresholds; each bin holds at most 1/2048 of either class, so that the
+area under the ROC curve of the data changes by less than .00025."""
 ROUNDING: Final = 1e-9
 
 

@@ -66,7 +66,10 @@ def clustered_f1(counts: Float64) -> tuple[float, float]:
 
 
 def mean_of_two(one: Ratio, other: Ratio) -> tuple[float, float]:
-    """95 % interval of the mean of two proportions (value, low, high) by recovery of variances (Zou & Donner 2008)."""
+    """95 % interval of the mean of two proportions (value, low, high) by recovery of variances (Zou & Donner 2008).
+
+    As if the two were independent: a little wide where what finds more also raises more alarms.
+    """
     below = np.hypot(one[0] - one[1], other[0] - other[1])
     above = np.hypot(one[2] - one[0], other[2] - other[0])
     total = one[0] + other[0]

@@ -16,6 +16,8 @@ SOURCE: Final = (
     "Intervals, 95 %: areas Obuchowski 1997, with few patients Newcombe 2006; rates Wilson 1927 on the effective "
     "number of rows; likelihood ratios Simel et al. 1991; the rest by resampling patients"
 )
+FEW: Final = 20
+"""With fewer patients of a class, resampling tells too little (docs/statistics.md)."""
 CLUSTERED: Final = (
     "Slices of one patient are alike. Intervals count patients, not slices; DeLong's on slices, shown for comparison, "
     "is too narrow."
@@ -35,6 +37,12 @@ def _section(level: str, facts: Mapping[str, Any], chosen_on: str) -> Section:
     notes = [f"{facts['n']:,} {level} of {facts['patients']:,} patients; {facts['draws']:,} resamples of patients."]
     if level == "slices":
         notes.append(CLUSTERED)
+    few = [n for n, found in facts["labels"].items() if 0 < min(_sides(found)) < FEW]
+    if few:
+        notes.append(
+            f"Fewer than {FEW} patients of a class ({', '.join(few)}): intervals by resampling are too narrow there; "
+            "in simulations with 3 to 12 patients they held the truth in 80 to 89 of 100 sets."
+        )
     missing = [name for name in LABELS if facts["labels"][name]["auc"] == NOT_ESTIMABLE]
     if missing:
         notes.append(f"Not estimable, because a class is missing: {', '.join(missing)}.")
@@ -49,6 +57,11 @@ def _section(level: str, facts: Mapping[str, Any], chosen_on: str) -> Section:
     if facts["predictive_values"] and level != "slices":
         grids.append(_predictive(level, facts))
     return Section(f"measures_{level}", f"Measures of {level}", SOURCE, tuple(notes), tuple(grids))
+
+
+def _sides(label: Mapping[str, Any]) -> tuple[int, int]:
+    """Patients with a positive, and patients with a negative at most."""
+    return label["positive_patients"], min(label["patients"], label["negatives"])
 
 
 def _rows(facts: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
