@@ -24,7 +24,16 @@ from scipy.stats import spearmanr
 
 from ichscan.datasets.store import SeriesRows, SliceStore, open_store
 from ichscan.evaluate.localisation import Scored
-from ichscan.evaluate.localisation_summary import ROW, SIZES, Row, difference, rows_of, summarise, summarise_boxes
+from ichscan.evaluate.localisation_summary import (
+    ROW,
+    SIZES,
+    Row,
+    difference,
+    rows_of,
+    summarise,
+    summarise_boxes,
+    summarise_outside,
+)
 from ichscan.evaluate.localise import CLASS, FINE, KINDS, SETTLED, boxed_series, localise, outside_activation
 from ichscan.evaluate.sources.bundle import volume_of
 from ichscan.labels import ANY, LABELS
@@ -64,7 +73,7 @@ def main() -> None:
             print(series.patient, flush=True)
         found = json.loads(path.read_text())
         scored += [Scored(**{k: _tuple(v) for k, v in row.items()}) for row in found["scored"]]
-        outside.append({"patient": series.patient, **found["outside"]})
+        outside.append((series.patient, found["outside"]))
         sanity += found["sanity"]
         ms += found["ms"]
     write(arguments.out, store, scored, outside, sanity, ms)
@@ -74,17 +83,19 @@ def one(store: SliceStore, series: SeriesRows, fold: int, bundles: "Bundles", bo
     """Everything of one patient."""
     volume = volume_of(store, series)
     bundle = bundles.of(fold)
-    found: dict[str, Any] = {"outside": outside_activation(volume, predict(volume, bundle, class_maps=True))}
+    found: dict[str, Any] = {}
     scored: list[Scored] = []
     sanity: list[dict[str, Any]] = []
     ms: list[dict[str, float]] = []
     if boxed:
-        scored = localise(store, series, bundle, fold)
-        other = localise(store, series, bundles.of(fold, random=True), fold)
+        scored, found["outside"] = localise(store, series, bundle, fold)
+        other = localise(store, series, bundles.of(fold, random=True), fold).scored
         scored += [dataclasses.replace(s, maps=RANDOM + s.maps) for s in other if s.maps != FINE]
         rows = [i for i, name in enumerate(volume.files) if name in store.boxes_by_slice]
         sanity = bundles.cascade(fold, volume, rows[:: max(1, len(rows) // 3)][:3])
         ms = [cost(bundle, volume, rows[len(rows) // 2])]
+    else:
+        found["outside"] = outside_activation(volume, predict(volume, bundle, class_maps=True))
     return found | {"scored": [dataclasses.asdict(s) for s in scored], "sanity": sanity, "ms": ms}
 
 
@@ -190,7 +201,7 @@ def write(
     out: Path,
     store: SliceStore,
     scored: list[Scored],
-    outside: list[dict[str, Any]],
+    outside: list[tuple[str, dict[str, tuple[float, float]]]],
     sanity: list[dict[str, Any]],
     ms: list[dict[str, float]],
 ) -> None:
@@ -205,7 +216,7 @@ def write(
         "data": {"digest": store.digest, "boxes": len(store.boxes), "slices": len(store.boxes_by_slice)},
         "summary": summarise(rows),
         "boxes": summarise_boxes(rows),
-        "outside": _outside(outside),
+        "outside": summarise_outside(outside),
         "more hits than": _differences(rows),
         "randomised": _sanity(sanity),
         "ms per slice": {name: round(float(np.median([m[name] for m in ms])), 1) for name in ms[0]},
@@ -257,22 +268,6 @@ def text(values: list[float]) -> str:
     """Value with its interval, two digits."""
     value, low, high = values
     return "not estimable" if math.isnan(value) else f"{value:.2f} ({low:.2f}-{high:.2f})"
-
-
-def _outside(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """Share of the positive activation outside the head: all scans together, and the spread over scans."""
-    found = {}
-    for kind in KINDS[:2]:
-        pairs = np.array([r[kind] for r in rows if r[kind][0] > 0])
-        share = pairs[:, 1] / pairs[:, 0]
-        found[kind] = {
-            "all": float(pairs[:, 1].sum() / pairs[:, 0].sum()),
-            "scans": len(pairs),
-            "median scan": float(np.median(share)),
-            "90th percentile": float(np.quantile(share, 0.9)),
-            "per scan": {r["patient"]: round(r[kind][1] / r[kind][0], 4) for r in rows if r[kind][0] > 0},
-        }
-    return found
 
 
 def _sanity(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -12,7 +12,15 @@ from scipy import ndimage
 
 from ichscan.errors import DataError
 from ichscan.evaluate.localisation import LEVELS, Scored, Slice, bounding_boxes, box_iou, box_mask, score
-from ichscan.evaluate.localisation_summary import ROW, difference, read_rows, rows_of, summarise, summarise_boxes
+from ichscan.evaluate.localisation_summary import (
+    ROW,
+    difference,
+    read_rows,
+    rows_of,
+    summarise,
+    summarise_boxes,
+    summarise_outside,
+)
 
 SHAPE = (100, 100)
 HEAD = np.zeros(SHAPE, bool)
@@ -156,6 +164,15 @@ def test_summary_counts_sizes_and_patients() -> None:
     assert boxes["m", "all"]["found_0.3"][0] == boxes["m", "all"]["marked"][0] == 0.5
     assert [boxes["m", size]["boxes"] for size in ("< 1 cm²", "1-4 cm²", "> 4 cm²")] == [2, 3, 1]
     assert math.isnan(by["m", "epidural", "all"]["hit"][0])
+
+
+def test_activation_outside_is_told_for_all_and_per_scan() -> None:
+    scans = [("a", {"m": (10.0, 1.0)}), ("b", {"m": (30.0, 9.0)}), ("c", {"m": (0.0, 0.0)}), ("d", {})]
+    found = summarise_outside(scans)["m"]
+    assert found["all"] == pytest.approx(0.25)
+    assert found["scans"] == 2
+    assert found["median scan"] == pytest.approx(0.2)
+    assert found["per scan"] == [["a", 0.1], ["b", 0.3]]
 
 
 def test_difference_is_paired_by_slice() -> None:

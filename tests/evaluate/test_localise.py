@@ -56,7 +56,7 @@ def shipped() -> Bundle:
 def test_all_kinds_point_at_a_plain_bleed(store: SliceStore, shipped: Bundle) -> None:
     (series,) = boxed_series(store)
     assert series.patient == "001"
-    found = localise(store, series, shipped, fold=3)
+    found = localise(store, series, shipped, fold=3).scored
     assert {s.maps for s in found} == set(KINDS)
     assert {(s.slice_id, s.label) for s in found} == {
         (f"001/{i}", label) for i in (2, 3) for label in ("intraparenchymal", "any")
@@ -77,14 +77,20 @@ def test_activation_outside_the_head_is_a_part_of_all(store: SliceStore, shipped
 
 
 def test_a_run_that_holds_scores_is_not_scored_again(store: SliceStore, shipped: Bundle, tmp_path: Path) -> None:
-    rows = rows_of(localise(store, boxed_series(store)[0], shipped, fold=0))
+    rows = rows_of(localise(store, boxed_series(store)[0], shipped, fold=0).scored)
     with (tmp_path / localisation.FILE).open("w", newline="") as file:
         csv.writer(file).writerows([ROW, *rows])
     found = localisation.part(None, Options(tmp_path, draws=20, run=tmp_path))  # type: ignore[arg-type]
     assert "out of fold" in found.facts["maps"]
     hits = {s["maps"]: s["hit"][0] for s in found.facts["summary"] if (s["label"], s["size"]) == ("any", "all")}
     assert hits[FINE] == 1
-    assert [grid.key for grid in found.sections[0].grids] == ["pointing", "pointing-size", "overlap", "boxes"]
+    assert [grid.key for grid in found.sections[0].grids] == [
+        "pointing",
+        "pointing-size",
+        "overlap",
+        "boxes",
+        "outside",
+    ]
 
 
 def test_nothing_to_score_is_said(tmp_path: Path) -> None:
@@ -100,6 +106,7 @@ def test_command_writes_the_sheet(folder: Path, tmp_path: Path, monkeypatch: pyt
     assert main(command) == 0
     facts = json.loads((out / "evaluation.json").read_text(encoding="utf-8"))["parts"]["localisation"]
     assert facts["grading"]["pictures"] >= 2
+    assert facts["outside"][SETTLED]["scans"] == 1
     page = (out / "grading.html").read_text(encoding="utf-8")
     assert page.count("<article") == facts["grading"]["pictures"]
     assert "Where the model looks" in (out / "report.html").read_text(encoding="utf-8")

@@ -154,6 +154,28 @@ def _mean(
     return round(float(values.mean()), DIGITS), round(low, DIGITS), round(high, DIGITS)
 
 
+def summarise_outside(scans: Sequence[tuple[str, Mapping[str, tuple[float, float]]]]) -> dict[str, Any]:
+    """Kind of map -> share of the positive activation outside the head: in all, and how it spreads over the scans.
+
+    Args:
+        scans: patient, and kind -> (activation in all, outside), see `ichscan.evaluate.localise.outside_activation`.
+            Scans without any are left out.
+    """
+    found: dict[str, Any] = {}
+    for kind in dict.fromkeys(kind for _, by_kind in scans for kind in by_kind):
+        lit = [(patient, *by_kind[kind]) for patient, by_kind in scans if by_kind.get(kind, (0.0, 0.0))[0] > 0]
+        shares = [outside / total for _, total, outside in lit]
+        if shares:
+            found[kind] = {
+                "all": sum(outside for *_, outside in lit) / sum(total for _, total, _ in lit),
+                "scans": len(lit),
+                "median scan": float(np.median(shares)),
+                "90th percentile": float(np.quantile(shares, 0.9)),
+                "per scan": [[patient, round(share, DIGITS)] for (patient, *_), share in zip(lit, shares, strict=True)],
+            }
+    return found
+
+
 def difference(
     rows: Sequence[Row], new: str, old: str, label: str = LABELS[ANY], draws: int = 1000, seed: int = 0
 ) -> tuple[float, float, float]:

@@ -1,7 +1,7 @@
 """Runs a model over the slices of a store that have lesion boxes, and scores its maps against them."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
@@ -33,7 +33,19 @@ def boxed_series(store: "SliceStore") -> list["SeriesRows"]:
     return [s for s in store.series() if not with_box.isdisjoint(names.take(s.rows).to_pylist())]
 
 
-def localise(store: "SliceStore", series: "SeriesRows", bundle: "Bundle", fold: int = -1) -> list[Scored]:
+class Localised(NamedTuple):
+    """What is known of the maps of one series.
+
+    Attributes:
+        scored: a score per map and slice with boxes.
+        outside: see `outside_activation`.
+    """
+
+    scored: list[Scored]
+    outside: dict[str, tuple[float, float]]
+
+
+def localise(store: "SliceStore", series: "SeriesRows", bundle: "Bundle", fold: int = -1) -> Localised:
     """Scores all kinds of maps in the slices of one series that have boxes; `any` has the boxes of all types.
 
     Args:
@@ -61,7 +73,7 @@ def localise(store: "SliceStore", series: "SeriesRows", bundle: "Bundle", fold: 
                 values = on_slice(maps[i, c], (top, left, side), inside[i].shape)
                 ranks = on_slice(order[i, c], (top, left, side), inside[i].shape, outside=-np.inf)
                 found.append(score(values, parts, where, label, kind, float(plain.slices[i, c]), order=ranks))
-    return found
+    return Localised(found, outside_activation(volume, plain))
 
 
 def maps_of(plain: Prediction, volume: Volume, bundle: "Bundle", chosen: Bool) -> Mapping[str, tuple[Float32, Float32]]:

@@ -1,7 +1,7 @@
 """Do the maps point at the lesion? And, if asked for, the sheet on which readers grade them."""
 
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ichscan.errors import InputError
 from ichscan.evaluate.cases import Evaluation
@@ -15,12 +15,17 @@ from ichscan.evaluate.localisation_summary import (
     rows_of,
     summarise,
     summarise_boxes,
+    summarise_outside,
 )
 from ichscan.evaluate.localise import KINDS, boxed_series, localise
 from ichscan.evaluate.part import Options, Part
+from ichscan.evaluate.sources.run_folder import read_json
 from ichscan.labels import ANY, LABELS
 from ichscan.model.bundle import load_bundle
 from ichscan.pages.section import Cell, Grid, Section
+
+if TYPE_CHECKING:
+    from ichscan.datasets.store import SliceStore
 
 KEY: Final = "localisation"
 TITLE: Final = "Where the model looks"
@@ -35,14 +40,14 @@ FILE: Final = "localisation.csv"
 def part(evaluation: Evaluation, options: Options) -> Part:
     """Scores the model's maps against the lesion boxes of the store; says so where there is nothing to score."""
     notes: list[str] = []
-    rows, source = _rows(options)
+    rows, outside, source = _rows(options)
     grids: tuple[Grid, ...] = ()
     facts: dict[str, Any] = {"maps": source, "summary": "not estimable"}
     if rows:
         summary = summarise(rows, options.draws, options.seed)
         boxes = summarise_boxes(rows, options.draws, options.seed)
-        facts |= {"summary": summary, "boxes": boxes}
-        grids = (_by_label(summary), _by_size(summary), _overlap(summary), _boxes(boxes))
+        facts |= {"summary": summary, "boxes": boxes, "outside": outside}
+        grids = (_by_label(summary), _by_size(summary), _overlap(summary), _boxes(boxes), _outside(outside))
         notes += [source, *_notes(rows, options)]
     else:
         notes.append(f"Not estimable: {source}")
@@ -53,32 +58,43 @@ def part(evaluation: Evaluation, options: Options) -> Part:
     return Part(KEY, facts, (Section(KEY, TITLE, SOURCE, tuple(notes), grids),))
 
 
-def _rows(options: Options) -> tuple[list[Row], str]:
-    """Scores, and where they come from, or why there are none."""
+def _rows(options: Options) -> tuple[list[Row], dict[str, Any], str]:
+    """Scores, activation outside the head, and where they come from, or why there are none."""
     if options.run is not None and (options.run / FILE).is_file():
-        return read_rows(options.run / FILE), "Maps of networks that had not seen the patient (out of fold)."
+        path = options.run / FILE
+        beside = path.with_suffix(".json")
+        outside = read_json(beside).get("outside", {}) if beside.is_file() else {}
+        return read_rows(path), outside, "Maps of networks that had not seen the patient (out of fold)."
     if options.store is None or len(options.store.boxes) == 0:
-        return [], "the data hold no lesion boxes."
+        return [], {}, "the data hold no lesion boxes."
     if options.bundle is None:
-        return [], "there is no model bundle whose maps could be scored."
-    scored, failed = _score(options.bundle, options)
+        return [], {}, "there is no model bundle whose maps could be scored."
+    scored, scans, failed = _score(options.bundle, options.store)
     left_out = f" {failed} scans could not be analysed and are left out." if failed else ""
-    return rows_of(scored), (
-        f"Maps of the bundle {options.bundle.name}. If it was trained on these patients, this flatters it.{left_out}"
+    return (
+        rows_of(scored),
+        summarise_outside(scans),
+        (f"Maps of the bundle {options.bundle.name}. If it was trained on these patients, this flatters it.{left_out}"),
     )
 
 
-def _score(folder: Path, options: Options) -> tuple[list[Scored], int]:
+def _score(
+    folder: Path, store: "SliceStore"
+) -> tuple[list[Scored], list[tuple[str, dict[str, tuple[float, float]]]], int]:
+    """Scores, activation by patient, and how many scans could not be analysed."""
     bundle = load_bundle(folder)
     scored: list[Scored] = []
+    scans = []
     failed = 0
-    if options.store is not None:
-        for series in boxed_series(options.store):
-            try:
-                scored += localise(options.store, series, bundle)
-            except InputError:  # counted, and named where its prediction is missing
-                failed += 1
-    return scored, failed
+    for series in boxed_series(store):
+        try:
+            found = localise(store, series, bundle)
+        except InputError:  # counted, and named where its prediction is missing
+            failed += 1
+            continue
+        scored += found.scored
+        scans.append((series.patient, found.outside))
+    return scored, scans, failed
 
 
 def _notes(rows: list[Row], options: Options) -> list[str]:
@@ -99,13 +115,18 @@ def _notes(rows: list[Row], options: Options) -> list[str]:
     return notes
 
 
+def _told(entry: dict[str, Any]) -> bool:
+    """On the page; the JSON holds all. Of baselines, such as random weights, any hemorrhage says enough."""
+    return entry["maps"] in KINDS or entry["label"] == LABELS[ANY]
+
+
 def _by_label(summary: list[dict[str, Any]]) -> Grid:
     columns = ("maps", "label", "slices", "patients", "hits (95 %)", f"hits within {TOLERANCE:g} px (95 %)",
                "by chance", "energy inside (95 %)")  # fmt: skip
     cells = tuple(
         (s["maps"], s["label"], s["slices"], s["patients"], _text(s["hit"]), _text(s[f"hit_{TOLERANCE:g}px"]),
-         _text(s["chance"][:1]), _text(s["energy"]))
-        for s in summary if s["size"] == "all"
+         f"{s['chance'][0]:.3f}", _text(s["energy"]))
+        for s in summary if s["size"] == "all" and _told(s)
     )  # fmt: skip
     return Grid("pointing", "Pointing game, per label", columns, cells)
 
@@ -115,7 +136,7 @@ def _by_size(summary: list[dict[str, Any]]) -> Grid:
                f"hits within {TOLERANCE:g} px (95 %)", "by chance", "energy inside (95 %)")  # fmt: skip
     cells: list[tuple[Cell, ...]] = [
         (s["maps"], s["size"], s["slices"], s["patients"], _text(s["hit"]), _text(s[f"hit_{TOLERANCE:g}px"]),
-         _text(s["chance"][:1]), _text(s["energy"]))
+         f"{s['chance'][0]:.3f}", _text(s["energy"]))
         for s in summary if s["size"] != "all"
     ]  # fmt: skip
     return Grid("pointing-size", f"Pointing game for {LABELS[ANY]}, by area", columns, tuple(cells))
@@ -125,7 +146,7 @@ def _overlap(summary: list[dict[str, Any]]) -> Grid:
     columns = ("maps", "label", "slices", "intersection over union (95 %)", "Dice (95 %)")  # fmt: skip
     cells = tuple(
         (s["maps"], s["label"], s["slices"], _text(s["iou"]), _text(s["dice"]))
-        for s in summary if s["size"] == "all"
+        for s in summary if s["size"] == "all" and _told(s)
     )  # fmt: skip
     return Grid("overlap", "Overlap with boxes", columns, cells)
 
@@ -136,9 +157,19 @@ def _boxes(boxes: list[dict[str, Any]]) -> Grid:
     cells = tuple(
         (b["maps"], b["label"], b["size"], b["boxes"], b["patients"], _text(b["marked"]),
          *(_text(b[f"found_{o:g}"]) for o in OVERLAPS))
-        for b in boxes
+        for b in boxes if _told(b)
     )  # fmt: skip
     return Grid("boxes", "Boxes found, one by one", columns, cells)
+
+
+def _outside(outside: dict[str, Any]) -> Grid:
+    columns = ("maps", "scans", "all activation, share", "median scan, share", "90th percentile, share")
+    cells = tuple(
+        (kind, o["scans"], *(round(o[name], 3) for name in ("all", "median scan", "90th percentile")))
+        for kind, o in outside.items()
+    )
+    title = "Positive activation for any hemorrhage outside the skull, before maps are kept inside"
+    return Grid("outside", title, columns, cells)
 
 
 def _text(values: tuple[float, ...]) -> str:
