@@ -26,8 +26,8 @@ def test_mcnemar_published_example() -> None:
     assert (found.first_only, found.second_only) == (1, 7)
     assert found.exact == pytest.approx(0.0703, abs=5e-5)
     assert found.mid_p == pytest.approx(0.0391, abs=5e-5)
-    # each patient one row: McNemar's own statistic (b - c)^2 / (b + c)
-    assert found.clustered == pytest.approx(stats.chi2.sf(36 / 8, 1))
+    # each patient one row: McNemar's own statistic (b - c)^2 / (b + c), but for (patients - 1) / patients
+    assert found.clustered == pytest.approx(stats.chi2.sf(20 / 21 * 36 / 8, 1))
 
 
 def test_mcnemar_equals_the_binomial_test() -> None:
@@ -38,6 +38,19 @@ def test_mcnemar_equals_the_binomial_test() -> None:
         assert found.exact == pytest.approx(expected)
         assert found.mid_p <= found.exact
     assert mcnemar(*_pairs(0, 0, 6), np.arange(6)).clustered == 1
+
+
+def test_clustered_mcnemar_equals_obuchowskis_formula() -> None:
+    """Obuchowski 1998: (p1 - p2)^2 / (var1 + var2 - 2 cov), with variances between patients about the pooled share."""
+    rng = np.random.default_rng(3)
+    patients, labels = rng.integers(0, 15, 90), np.ones(90, np.uint8)
+    first, second = rng.random(90) < 0.8, rng.random(90) < 0.6
+    sizes, x, y = (np.bincount(patients, w, 15) for w in (np.ones(90), first, second))
+    pooled = (x.sum() + y.sum()) / 2 / 90
+    a, b = x - sizes * pooled, y - sizes * pooled
+    variance = 15 / 14 * ((a**2).sum() + (b**2).sum() - 2 * (a * b).sum()) / 90**2
+    statistic = (x.sum() - y.sum()) ** 2 / 90**2 / variance
+    assert mcnemar(first, second, labels, patients).clustered == pytest.approx(stats.chi2.sf(statistic, 1))
 
 
 def test_negatives_count_as_right_when_left_alone() -> None:

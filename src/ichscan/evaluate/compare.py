@@ -23,8 +23,10 @@ class McNemar:
     Attributes:
         first_only, second_only: rows that only one of them got right.
         exact: two-sided binomial p-value (conservative).
-        mid_p: with half the probability of what was seen (Fagerland, Lydersen & Laake 2013); the better choice.
-        clustered: p-value that takes rows of one patient as alike (Yang, Sun & Hardin 2010); 1 when nothing differs.
+        mid_p: with half the probability of what was seen (Fagerland, Lydersen & Laake 2013); the better choice when
+            each patient has one row.
+        clustered: p-value with patients as clusters (Obuchowski 1998), the one that holds where a patient has several
+            rows; 1 when nothing differs.
     """
 
     first_only: int
@@ -46,9 +48,9 @@ def mcnemar(
     tail = float(binom.cdf(min(b, c), b + c, 0.5))
     exact = min(2 * tail, 1.0)
     mid = min(2 * tail - float(binom.pmf(min(b, c), b + c, 0.5)), 1.0)
-    index, _ = numbered(patients)
+    index, clusters = numbered(patients)
     gaps = np.bincount(index, one.astype(np.float64) - other)
-    spread = float(np.sqrt((gaps**2).sum()))
+    spread = float(np.sqrt((gaps**2).sum() * clusters / max(clusters - 1, 1)))
     clustered = float(2 * norm.sf(abs(float(gaps.sum())) / spread)) if spread else 1.0
     return McNemar(b, c, exact, mid, clustered)
 
