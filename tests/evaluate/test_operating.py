@@ -97,6 +97,21 @@ def test_points_of_a_bundle(tmp_path: Path) -> None:
     assert said == "bundle fake 0: fixed"
 
 
+def test_points_before_calibration_are_moved_by_it(evaluation: Evaluation, tmp_path: Path) -> None:
+    bundle = write_fake_bundle(tmp_path / "bundle")
+    raw = json.loads((bundle / "spec.json").read_text())
+    raw["calibration"]["slice"] = {"scale": [2.0] * 6, "offset": [1.0] * 6}
+    (bundle / "spec.json").write_text(json.dumps(raw))
+    rule = Rule("youden")
+    _, points = choose_all(evaluation, rule, "validation")
+    write_bundle(bundle, tmp_path / "new", points, ("slices",), rule, calibrated_here=False)
+    cut = points["slices"]["any"].threshold
+    moved = load_spec(tmp_path / "new").thresholds["slice"].value[ANY]
+    assert moved == pytest.approx(1 / (1 + np.exp(-(2 * np.log(cut / (1 - cut)) + 1))))
+    with pytest.raises(DataError, match="before calibration"):
+        read_points(bundle / "spec.json", calibrated_here=False)
+
+
 def test_points_are_stored_in_a_copy_of_the_bundle(evaluation: Evaluation, tmp_path: Path) -> None:
     bundle = write_fake_bundle(tmp_path / "bundle")
     (bundle / "MODEL_CARD.md").write_text("# Card\n")

@@ -11,6 +11,7 @@ import numpy as np
 
 from ichscan.datasets.arrow import write_whole
 from ichscan.errors import DataError, OutputError, UsageError
+from ichscan.evaluate.calibration import calibrated, logit
 from ichscan.evaluate.cases import LEVELS, Cases, Evaluation
 from ichscan.evaluate.thresholds import PARAMETERS, RULES, OperatingPoint, choose, is_test
 from ichscan.labels import LABELS
@@ -90,14 +91,19 @@ def choose_all(evaluation: Evaluation, rule: Rule, part: str) -> tuple[Evaluatio
     return with_thresholds(evaluation, cuts, said), points
 
 
-def read_points(path: Path) -> tuple[dict[str, Float64], str]:
+def read_points(path: Path, calibrated_here: bool = True) -> tuple[dict[str, Float64], str]:
     """Thresholds of another evaluation (evaluation.json), or of a bundle (its spec.json): level -> float64 (6,).
 
+    Args:
+        path: of the file.
+        calibrated_here: whether the probabilities they are for are calibrated as a bundle's are.
+
     Raises:
-        DataError: neither of the two, or damaged.
+        DataError: neither of the two, or damaged, or of probabilities that are calibrated otherwise.
         BundleError: a spec that is not valid.
     """
     if path.name == SPEC_FILE:
+        _same_scale(path, True, calibrated_here)
         spec = load_spec(path.parent)
         cuts = {level: np.array(spec.thresholds[key].value, np.float64) for level, key in OWN_LEVELS.items()}
         return {**cuts, "patients": cuts["scans"]}, f"bundle {spec.name} {spec.version}: {spec.thresholds['scan'].rule}"
@@ -110,8 +116,18 @@ def read_points(path: Path) -> tuple[dict[str, Float64], str]:
         raise DataError(
             f"{path}: expected evaluation.json of `ichscan evaluate`, or spec.json of a bundle ({error!r})"
         ) from error
+    _same_scale(path, bool(source.get("calibrated", True)), calibrated_here)
     name, part = source.get("name", source.get("path", "")), source.get("part") or "all"
     return cuts, f"{said} (evaluation of {name} on {data.get('kind')} {str(data.get('digest'))[:16]}, part {part})"
+
+
+def _same_scale(path: Path, there: bool, here: bool) -> None:
+    if there != here:
+        kinds = {True: "calibrated probabilities, as a bundle's", False: "probabilities of a run before calibration"}
+        raise DataError(
+            f"{path}: its thresholds are for {kinds[there]}, the predictions here are {kinds[here]}; take those "
+            "of the same source, or choose with --choose"
+        )
 
 
 def with_thresholds(evaluation: Evaluation, cuts: Mapping[str, Float64], chosen_on: str) -> Evaluation:
@@ -126,7 +142,9 @@ def with_thresholds(evaluation: Evaluation, cuts: Mapping[str, Float64], chosen_
     )  # fmt: skip
 
 
-def write_bundle(bundle: Path, folder: Path, points: Points, levels: tuple[str, ...], rule: Rule) -> None:
+def write_bundle(
+    bundle: Path, folder: Path, points: Points, levels: tuple[str, ...], rule: Rule, calibrated_here: bool = True
+) -> None:
     """Copies a bundle and puts the points into its spec, with where they come from; the weights stay as they are.
 
     Args:
@@ -135,6 +153,8 @@ def write_bundle(bundle: Path, folder: Path, points: Points, levels: tuple[str, 
         points: of `choose_all`.
         levels: of which the bundle itself makes the predictions: "slices", "scans" or both.
         rule: for the record.
+        calibrated_here: false when the points are for probabilities before the bundle's calibration: they are moved by
+            it, so that the bundle decides alike.
 
     Raises:
         UsageError: `folder` exists.
@@ -145,7 +165,13 @@ def write_bundle(bundle: Path, folder: Path, points: Points, levels: tuple[str, 
         raise UsageError(f"--write-bundle {folder}: it exists; give the name of a new folder")
     load_spec(bundle)
     spec = json.loads((bundle / SPEC_FILE).read_text(encoding="utf-8"))
-    lines = [_put(spec["thresholds"][OWN_LEVELS[level]], points[level], rule, level) for level in levels]
+    lines = []
+    for level in levels:
+        found = {label: point.threshold for label, point in points[level].items()}
+        where = next((point.chosen_on for point in points[level].values()), "")
+        if not calibrated_here:
+            found = _moved(found, spec["calibration"][OWN_LEVELS[level]])
+        lines.append(f"{level}: {_put(spec['thresholds'][OWN_LEVELS[level]], found, rule, where)}")
     spec.setdefault("about", {})["operating_points"] = {
         level: {label: point.facts() for label, point in points[level].items()} for level in levels
     }
@@ -163,14 +189,20 @@ def write_bundle(bundle: Path, folder: Path, points: Points, levels: tuple[str, 
     load_spec(folder)
 
 
-def _put(own: dict[str, Any], found: Mapping[str, OperatingPoint], rule: Rule, level: str) -> str:
-    """Changes one level of a spec's thresholds; returns a sentence about it. A label without a point keeps its own."""
+def _moved(cuts: Mapping[str, float], calibration: Mapping[str, Any]) -> dict[str, float]:
+    """Thresholds after the Platt scaling of a spec's level."""
+    platt = dict(zip(LABELS, zip(calibration["scale"], calibration["offset"], strict=True), strict=True))
+    return {label: float(calibrated(logit(np.array([cut])), *platt[label])[0]) for label, cut in cuts.items()}
+
+
+def _put(own: dict[str, Any], found: Mapping[str, float], rule: Rule, where: str) -> str:
+    """Changes one level of a spec's thresholds; returns what to say of it. A label without a point keeps its own."""
     kept = [label for label in LABELS if label not in found]
     before = dict(zip(LABELS, own["value"], strict=True))
-    own["value"] = [found[label].threshold if label in found else before[label] for label in LABELS]
-    own["chosen_on"] = next(iter(found.values())).chosen_on if found else own["chosen_on"]
+    own["value"] = [found.get(label, before[label]) for label in LABELS]
+    own["chosen_on"] = where or own["chosen_on"]
     own["rule"] = f"{rule}" + (f"; {', '.join(kept)}: as before ({own['rule']})" if kept else "")
-    return f"{level}: {own['rule']}, chosen on {own['chosen_on']}"
+    return f"{own['rule']}, chosen on {own['chosen_on']}"
 
 
 def _cuts(values: Mapping[str, Any]) -> Float64:

@@ -208,7 +208,7 @@ def _only_part(store: SliceStore | None, evaluation: Evaluation) -> str:
 
 def _operating(evaluation: Evaluation, request: Request) -> tuple[Evaluation, Points]:
     if request.thresholds is not None:
-        cuts, said = read_points(request.thresholds)
+        cuts, said = read_points(request.thresholds, bool(evaluation.source.get("calibrated", True)))
         return with_thresholds(evaluation, cuts, said), {}
     if request.rule is None:
         return evaluation, {}
@@ -232,7 +232,9 @@ def _write_bundle(request: Request, evaluation: Evaluation, points: Points, bund
     if bundle is None:
         raise UsageError("--write-bundle: the source is neither a bundle nor a run that made one")
     own = evaluation.data["scan_probability"] == OWN
-    write_bundle(bundle, request.write_bundle, points, ("slices", "scans") if own else ("slices",), request.rule)
+    levels = ("slices", "scans") if own else ("slices",)
+    scale = bool(evaluation.source.get("calibrated", True))
+    write_bundle(bundle, request.write_bundle, points, levels, request.rule, scale)
 
 
 def _head(evaluation: Evaluation, options: Options, points: Points) -> dict[str, Any]:

@@ -42,7 +42,8 @@ class Predicted:
     Attributes:
         slices: every predicted slice.
         scans: None = a scan is as suspicious as its most suspicious slice.
-        about: for people and programs: kind, name, version, sha256, path's last part.
+        about: for people and programs: kind, name, version, sha256, path's last part; "calibrated" is false where a
+            bundle made of the same networks would calibrate these probabilities.
         thresholds: "slices" and "scans" -> float64 (6,), NaN = none.
         chosen_on: where they come from, one sentence.
         by_place: ids of slices are patient#index, see `ichscan.evaluate.truth.Truth.places`; of scans, the patient.

@@ -116,14 +116,15 @@ def _workbench(path: Path, part: str, truth: Truth) -> Predicted:
     return Predicted(
         slices,
         own,
-        {"kind": "run", "path": path.name, "name": recipe["name"], "part": part, "out_of_fold": part == "validation"},
+        {"kind": "run", "path": path.name, "name": recipe["name"], "part": part, "out_of_fold": part == "validation",
+         "calibrated": False},
         cuts,
         chosen_on,
         patients=frozenset(columns["patient_id"].to_pylist()),
         only_hemorrhagic=recipe["data"]["slices"] == "hemorrhagic" and not detector,
         without=() if detector else tuple(recipe["data"]["without"]),
         warnings=_of_this_data(path, manifest["data"], slices, truth),
-    )
+    )  # fmt: skip
 
 
 def _workbench_thresholds(path: Path, part: str) -> tuple[dict[str, Float64], str]:
