@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from ichscan.evaluate.calibration import calibrated, fit_platt
 from ichscan.evaluate.curves import bootstrap_auc
-from ichscan.evaluate.intervals import wilson
-from ichscan.evaluate.metrics import Decisions, auc, decide, weighted_log_loss
+from ichscan.evaluate.intervals import clustered_wilson, counts_by_patient, decisions_of
+from ichscan.evaluate.metrics import auc, weighted_log_loss
 from ichscan.evaluate.reliability import expected_calibration_error
 from ichscan.evaluate.thresholds import mean_f1_threshold, sensitivity_threshold, specificity_threshold
 from ichscan.labels import ANY, LABELS
@@ -153,7 +153,9 @@ def settle(
     report["weighted_log_loss"] = weighted_log_loss(p, labels)
     y, any_p = labels[:, ANY], p[:, ANY]
     cuts = [(wanted, sensitivity_threshold(any_p, y, wanted)) for wanted in OPERATING_POINTS]
-    report["operating_points"] = [{"at_least": w, "threshold": t, **_counts(decide(any_p, y, t))} for w, t in cuts]
+    report["operating_points"] = [
+        {"at_least": wanted, "threshold": cut, **_counts(any_p >= cut, y, patients)} for wanted, cut in cuts
+    ]
     rule = (
         f"any: highest sensitivity at a specificity of at least {specificity:g}; types: {RULE}" if specificity else RULE
     )
@@ -191,21 +193,25 @@ def _figures(
         "ece_cross_fitted": expected_calibration_error(crossed, labels),
         "brier_cross_fitted": float(np.mean((crossed - labels) ** 2)),
         "threshold": threshold,
-        "at_threshold": _counts(decide(p, labels, threshold)),
-        "cross_fitted": _counts(decide(decisions.astype(np.float64), labels, 0.5)),
+        "at_threshold": _counts(p >= threshold, labels, patients),
+        "cross_fitted": _counts(decisions, labels, patients),
     }
 
 
-def _counts(d: Decisions) -> dict[str, Any]:
+def _counts(positive: NDArray[np.bool_], labels: NDArray[np.uint8], patients: NDArray[np.str_]) -> dict[str, Any]:
+    """Counts and rates of decisions (n,), with intervals that count patients, not slices."""
+    cells = counts_by_patient(positive, labels, patients)
+    tp, fp, tn, fn = cells.T
+    d = decisions_of(cells)
     return {
         "tp": d.tp,
         "fp": d.fp,
         "tn": d.tn,
         "fn": d.fn,
         "sensitivity": d.sensitivity,
-        "sensitivity_95": wilson(d.tp, d.tp + d.fn),
+        "sensitivity_95": clustered_wilson(tp, tp + fn),
         "specificity": d.specificity,
-        "specificity_95": wilson(d.tn, d.tn + d.fp),
+        "specificity_95": clustered_wilson(tn, tn + fp),
         "precision": d.ppv,
         "f1": d.f1,
         "accuracy": d.accuracy,

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from ichscan.datasets.schema import UNKNOWN
 from ichscan.evaluate.curves import bootstrap_auc
-from ichscan.evaluate.intervals import wilson
-from ichscan.evaluate.metrics import Decisions, auc, decide, exact_match, macro_f1, weighted_log_loss
+from ichscan.evaluate.intervals import clustered_wilson, counts_by_patient, decisions_of
+from ichscan.evaluate.metrics import auc, exact_match, macro_f1, weighted_log_loss
 from ichscan.evaluate.thresholds import HALF, cross_fitted, threshold
 from ichscan.labels import LABELS
 from ichscan.train.experiment.levels import Level
@@ -45,7 +45,7 @@ def measure(level: Level, thresholds: Float64, draws: int, rule: str = "", match
         p, y, folds = level.p[known, c], level.y[known, c], level.folds[known]
         out[label] = _of_label(p, y, level.patients[known], float(thresholds[c]), draws)
         if rule and len(np.unique(folds)) > 1:
-            out[label]["cross_fitted"] = counts(decide(cross_fitted(p, y, folds, rule).astype(np.float64), y, HALF))
+            out[label]["cross_fitted"] = counts(cross_fitted(p, y, folds, rule), y, level.patients[known])
     complete = level.complete
     p, y = level.p[complete], level.y[complete]
     if level.labels == LABELS and len(y):
@@ -67,21 +67,27 @@ def _of_label(p: Float64, y: NDArray[np.uint8], patients: NDArray[np.str_], cut:
         "auc": _number(area),
         "auc_95": [_number(v) for v in interval],
         "threshold": cut,
-        **counts(decide(p, y, cut)),
+        **counts(p >= cut, y, patients),
     }
 
 
-def counts(found: Decisions) -> dict[str, Any]:
-    """Confusion matrix and rates of it; null where a rate has no denominator, 95 % Wilson intervals."""
+def counts(positive: NDArray[np.bool_], y: NDArray[np.uint8], patients: NDArray[np.str_]) -> dict[str, Any]:
+    """Confusion matrix and rates of decisions (n,); null where a rate has no denominator.
+
+    95 % intervals count patients, not slices: see `ichscan.evaluate.intervals.clustered_wilson`.
+    """
+    cells = counts_by_patient(positive, y, patients)
+    tp, fp, tn, fn = cells.T
+    found = decisions_of(cells)
     return {
         "tp": found.tp,
         "fp": found.fp,
         "tn": found.tn,
         "fn": found.fn,
         "sensitivity": _number(found.sensitivity),
-        "sensitivity_95": list(wilson(found.tp, found.tp + found.fn)),
+        "sensitivity_95": list(clustered_wilson(tp, tp + fn)),
         "specificity": _number(found.specificity),
-        "specificity_95": list(wilson(found.tn, found.tn + found.fp)),
+        "specificity_95": list(clustered_wilson(tn, tn + fp)),
         "precision": _number(found.ppv),
         "f1": _number(found.f1),
         "accuracy": _number(found.accuracy),
