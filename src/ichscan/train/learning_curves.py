@@ -8,6 +8,7 @@ from typing import Final
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from ichscan.train.history import Epoch
@@ -39,18 +40,22 @@ def confidence_band(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], N
 
 def draw_learning(path: Path, runs: Sequence[Sequence[Epoch]]) -> None:
     """Writes training and validation curves of `runs` (e.g. one per seed): loss on the left, the rest on the right."""
-    figure = Figure(figsize=(10, 4), layout="constrained")
+    figure = Figure(figsize=(12, 4), layout="constrained")
     left, right = figure.subplots(1, 2)
     _curve(left, "training loss", [[e.train_loss for e in run] for run in runs])
     names = list(dict.fromkeys(n for run in runs for e in run for n in e.metrics))
     for name in names:
         series = [[e.metrics.get(name, math.nan) for e in run] for run in runs]
-        _curve(left if name == "loss" else right, f"validation {name}", series)
+        _curve(left if name == "loss" else right, f"validation {name}".replace("_", " "), series)
     left.set(title=f"Loss, {len(runs)} run{'s' * (len(runs) > 1)}", xlabel="epoch", ylabel="loss")
     right.set(title="Validation metrics", xlabel="epoch")
     for axes in (left, right):
-        if axes.lines:
-            axes.legend(fontsize=7)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    right.set_ylim(0, 1.02)  # all of them are shares or areas; bands of few runs reach beyond
+    if left.lines:
+        left.legend(fontsize=7)
+    if right.lines:  # outside: there are many, and they would hide the curves
+        right.legend(fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5))
     figure.savefig(path, dpi=110)
 
 

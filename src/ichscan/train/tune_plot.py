@@ -40,7 +40,8 @@ def _map(figure: Figure, grid: Grid, varied: Sequence[str], trials: Trials, scor
     axes: Any = figure.subplots()
     image = axes.imshow(best, cmap="viridis", aspect="auto")
     for i, j in np.argwhere(~np.isnan(best)):
-        axes.text(j, i, f"{best[i, j]:.3f}", ha="center", va="center", color="white", fontsize=8)
+        ink = "black" if image.norm(best[i, j]) > 0.6 else "white"  # the map ends in yellow
+        axes.text(j, i, f"{best[i, j]:.3f}", ha="center", va="center", color=ink, fontsize=8)
     axes.set_xticks(range(best.shape[1]), [str(v) for v in grid[columns]])
     axes.set_yticks(range(best.shape[0]), [str(v) for v in grid[rows]])
     axes.set(xlabel=columns, ylabel=rows, title=score)
