@@ -1,0 +1,73 @@
+"""Every wording of the reports, by key, so that another language is one more table.
+
+`{name}` is filled by the caller. Findings are worded as what a model shows, never as a diagnosis.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+Wording = Mapping[str, str]
+
+ENGLISH: Final[Wording] = {
+    # names
+    "epidural": "epidural hemorrhage",
+    "intraparenchymal": "intraparenchymal hemorrhage",
+    "intraventricular": "intraventricular hemorrhage",
+    "subarachnoid": "subarachnoid hemorrhage",
+    "subdural": "subdural hemorrhage",
+    "any": "intracranial hemorrhage of any type",
+    "left": "left",
+    "right": "right",
+    "both": "both sides",
+    "present": "suspected",
+    "uncertain": "not certain",
+    "absent": "not detected",
+    # sections
+    "title": "Draft report by AI, not verified",
+    "technique": "Technique",
+    "findings": "Findings",
+    "impression": "Impression",
+    "limits": "Not assessed",
+    "warnings": "Remarks on quality",
+    # technique
+    "slices": "CT of the head, {count} axial slices.",
+    "one_slice": "CT of the head, one axial slice.",
+    "apart": "The slices lie {mm} mm apart (median).",
+    "series": "Series description: {description}.",
+    "model": "Read by the model {name} {version} (weights {sha256}).",
+    # findings
+    "finding": "{label}: {state}.",
+    "finding_side": "{label}: {state}, {side}.",
+    "probability": "Probability {probability}, threshold {threshold}.",
+    "in_slices": "Slices at or above their threshold: {slices} of {total}.",
+    "in_no_slice": "No single slice is at or above its threshold.",
+    "strongest": "Strongest evidence in slice {slice}.",
+    "strongest_at": "Strongest evidence in slice {slice}, at x {x}, y {y}, z {z} mm (LPS).",
+    # impression
+    "suspected": "Intracranial hemorrhage suspected: {types}.",
+    "suspected_untyped": "Intracranial hemorrhage suspected; the type is not clear.",
+    "unsure": "Intracranial hemorrhage is not certain: {types}. Please look at the slices named above.",
+    "unsure_untyped": "Intracranial hemorrhage is not certain. Please look at the slices named above.",
+    "disagree": "Hemorrhage of any type is not detected, but single types are not ruled out: {types}. Please look.",
+    "negative": "No intracranial hemorrhage detected. This does not exclude one.",
+    "notice": "AI result, not for diagnostic use alone. To be verified by a physician.",
+    # nothing analysed
+    "not_analysed": "This series was not analysed, so nothing is said about hemorrhage.",
+    "reason": "Reason: {reason}",
+    "look": "The images have to be read without the model.",
+    "no_reason": "no reason is recorded",
+    # not assessed
+    "negative_excludes_nothing": "A negative result does not exclude hemorrhage.",
+    "small": "Bleeds smaller than those the model learned from are often missed, above all those under 1 cm².",
+    "others": "Ischemia, tumors, edema, mass effect, hydrocephalus and fractures are not assessed.",
+    "outside": "Scalp, face, orbits and neck are not assessed.",
+    "age": "The age of a bleed and its volume are not assessed.",
+    "left_out": "{count} of {total} images were left out; what they show was not assessed.",
+    "gap": "From slice {below} to {above}, slices lie up to {mm} mm apart; what lies between them was not assessed.",
+}  # fmt: skip
+
+WORDINGS: Final[Mapping[str, Wording]] = {"en": ENGLISH}
+"""By BCP 47 language tag; every table has the same keys and the same fields in braces."""
+
+NOT_ASSESSED: Final = ("negative_excludes_nothing", "small", "others", "outside", "age")
+"""Keys of what holds for every scan."""
