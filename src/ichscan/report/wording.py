@@ -46,6 +46,7 @@ ENGLISH: Final[Wording] = {
     # impression
     "suspected": "Intracranial hemorrhage suspected: {types}.",
     "suspected_untyped": "Intracranial hemorrhage suspected; the type is not clear.",
+    "also_unsure": "Types that are not certain: {types}.",
     "unsure": "Intracranial hemorrhage is not certain: {types}. Please look at the slices named above.",
     "unsure_untyped": "Intracranial hemorrhage is not certain. Please look at the slices named above.",
     "disagree": "Hemorrhage of any type is not detected, but single types are not ruled out: {types}. Please look.",
