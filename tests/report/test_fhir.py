@@ -1,5 +1,6 @@
 """The FHIR bundle is valid R4, says what the findings say, and is the same every time."""
 
+import base64
 import json
 from collections.abc import Iterator
 from dataclasses import replace
@@ -109,7 +110,9 @@ def test_not_analysed_is_cancelled_and_says_why() -> None:
     (report,) = resources(found, "DiagnosticReport")
     (observation,) = resources(found, "Observation")
     assert report["status"] == observation["status"] == "cancelled"
-    assert "truncated" in report["conclusion"]
+    assert "truncated" in report["text"]["div"]
+    assert "truncated" in base64.b64decode(report["presentedForm"][0]["data"]).decode("utf-8")
+    assert "truncated" in observation["dataAbsentReason"]["text"]
     assert observation["dataAbsentReason"]["coding"][0]["code"] == "not-performed"
     assert "valueCodeableConcept" not in observation
     assert not resources(found, "Device")

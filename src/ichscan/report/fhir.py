@@ -10,6 +10,7 @@ A series that was not analysed has status `cancelled`, which FHIR defines as "no
 that software which reads observations only cannot take silence for absence.
 """
 
+import base64
 import json
 from html import escape
 from typing import Any, Final
@@ -28,7 +29,8 @@ from ichscan.report.codes import (
     Code,
 )
 from ichscan.report.findings import PRESENT, Finding, Findings, Place
-from ichscan.report.plain import plain
+from ichscan.report.text import draft, one_line, sentences
+from ichscan.report.wording import ENGLISH
 from ichscan.types import ModelIdentity
 
 Resource = dict[str, Any]
@@ -41,7 +43,6 @@ SYSTEMS: Final = {
 TERMINOLOGY: Final = "http://terminology.hl7.org/CodeSystem/"
 UUID_SYSTEM: Final = "urn:ietf:rfc:3986"
 NAMESPACE: Final = uuid5(NAMESPACE_URL, "urn:ichscan:fhir")
-DISCLAIMER: Final = "Made by software, not yet seen by a physician. Not for diagnostic use alone."
 
 
 def bundle(findings: Findings, patient: str | None = None) -> Resource:
@@ -112,7 +113,7 @@ def _hl7(system: str, code: str, display: str) -> Resource:
 def _study(findings: Findings) -> list[Resource]:
     if not findings.study_instance_uid:
         return []
-    value = f"urn:oid:{plain(findings.study_instance_uid)}"
+    value = f"urn:oid:{one_line(findings.study_instance_uid)}"
     return [{"type": "ImagingStudy", "identifier": {"system": "urn:dicom:uid", "value": value}}]
 
 
@@ -136,8 +137,9 @@ def _report(findings: Findings, seed: str, observations: list[Resource]) -> Reso
         "code": _concept(CT_HEAD if findings.analysed else IMAGING),
         "result": [_reference("Observation", one) for one in observations],
         "imagingStudy": _study(findings),
-        "conclusion": "\n".join(_sentences(findings)),
+        "conclusion": " ".join(one.text for one in sentences(findings) if one.section == "impression"),
         "conclusionCode": [_concept(HEMORRHAGES[f.label].name) for f in findings.findings if f.state == PRESENT],
+        "presentedForm": [_text(findings)],
     }
     return {key: value for key, value in report.items() if value != []}  # FHIR has no empty arrays
 
@@ -163,7 +165,8 @@ def _observation(findings: Findings, finding: Finding, seed: str) -> Resource:
 
 
 def _not_performed(findings: Findings, seed: str) -> Resource:
-    absent = _hl7("data-absent-reason", "not-performed", "Not Performed") | {"text": plain(findings.reason)}
+    absent = _hl7("data-absent-reason", "not-performed", "Not Performed")
+    absent["text"] = one_line(findings.reason, 1000)
     observation: Resource = {
         "resourceType": "Observation",
         "identifier": _identity("Observation any", seed),
@@ -187,7 +190,7 @@ def _where(findings: Findings, finding: Finding) -> list[Resource]:
         uid = findings.sop_instance_uids[finding.strongest]
         if uid:
             name = {"text": "SOP Instance UID of the slice with the highest probability"}
-            found.append(_component(name, "valueString", plain(uid)))
+            found.append(_component(name, "valueString", one_line(uid)))
     if finding.place is not None and finding.place.lps_mm is not None:
         found.append(_component({"text": "Strongest evidence, mm, LPS"}, "valueString", _point(finding.place)))
     return found
@@ -196,7 +199,7 @@ def _where(findings: Findings, finding: Finding) -> list[Resource]:
 def _series(findings: Findings) -> list[Resource]:
     if not findings.series_instance_uid:
         return []
-    return [_component(_concept(SERIES_UID), "valueString", plain(findings.series_instance_uid))]
+    return [_component(_concept(SERIES_UID), "valueString", one_line(findings.series_instance_uid))]
 
 
 def _component(code: Resource, kind: str, value: object) -> Resource:
@@ -216,23 +219,22 @@ def _device(model: ModelIdentity) -> Resource:
     return {
         "resourceType": "Device",
         "identifier": _identity("Device", json.dumps([model.name, model.version, model.sha256])),
-        "deviceName": [{"name": plain(model.name), "type": "model-name"}],
+        "deviceName": [{"name": one_line(model.name), "type": "model-name"}],
         "type": {"text": "Software that detects intracranial hemorrhage in head CT"},
         "version": [
-            {"value": plain(model.version)},
+            {"value": one_line(model.version)},
             {"type": {"text": "SHA-256 of the weights"}, "value": model.sha256},
         ],
     }
 
 
-def _sentences(findings: Findings) -> list[str]:
-    if not findings.analysed:
-        return [f"Not analysed: {plain(findings.reason)}", DISCLAIMER]
-    told = [f"{finding.label}: {finding.state}, probability {finding.probability:.2f}" for finding in findings.findings]
-    warnings = [plain(warning) for warning in findings.warnings]
-    return [*told, *warnings, DISCLAIMER]
+def _text(findings: Findings) -> Resource:
+    """The draft report as an attachment."""
+    data = base64.b64encode(draft(findings).encode("utf-8")).decode("ascii")
+    return {"contentType": "text/plain; charset=utf-8", "language": "en", "data": data, "title": ENGLISH["title"]}
 
 
 def _narrative(findings: Findings) -> Resource:
-    lines = "".join(f"<p>{escape(line)}</p>" for line in _sentences(findings))
+    """The draft report as XHTML without anything but paragraphs (FHIR R4, Narrative): what a viewer shows."""
+    lines = "".join(f"<p>{escape(line)}</p>" for line in draft(findings).splitlines() if line)
     return {"status": "generated", "div": f'<div xmlns="http://www.w3.org/1999/xhtml">{lines}</div>'}
