@@ -8,7 +8,7 @@ from pydicom.dataset import Dataset
 
 from ichscan import __version__
 from ichscan.report.dicom.attributes import fitting
-from ichscan.report.dicom.codes import DEVICE, own_scheme
+from ichscan.report.dicom.codes import DEVICE
 from ichscan.report.dicom.identity import derived_uid, result_uid
 from ichscan.report.dicom.source import ImageReference, SourceSeries
 from ichscan.report.findings import Findings
@@ -36,7 +36,6 @@ def identifiers(
         "device_serial_number": findings.model.sha256[:16] if findings.model is not None else "none",
         "content_date": source.date,
         "content_time": source.time,
-        "coding_schemes": [own_scheme()],
     }
 
 

@@ -48,6 +48,7 @@ def structured_report(findings: Findings, source: SourceSeries, *, enhanced: boo
         "content": _root(findings, source, enhanced),
         "is_complete": findings.analysed,
         "is_final": False,
+        "coding_schemes": [codes.own_scheme()],
         **identifiers(findings, source, kind, TITLE),
     }
     report = EnhancedSR(**arguments) if enhanced else Comprehensive3DSR(**arguments)
