@@ -92,7 +92,7 @@ def test_says_what_the_findings_say() -> None:
     assert told["SOP Instance UID of the slice with the highest probability"]["valueString"] == "1.2.2"
     (device,) = resources(found, "Device")
     assert device["version"][1]["value"] == "0" * 64
-    assert observations[0]["bodySite"]["coding"][0]["code"] == "12738006"
+    assert subdural["bodySite"]["coding"][0]["code"] == "1101003"
     assert observations[LABELS.index("intraventricular")]["bodySite"]["coding"][0]["code"] == "35764002"
 
 
@@ -137,3 +137,18 @@ def test_the_patient_is_only_who_is_asked_for() -> None:
     found = bundle(analysed(), patient="Patient/77")
     for one in resources(found, "Observation") + resources(found, "DiagnosticReport"):
         assert one["subject"] == {"reference": "Patient/77"}
+
+
+def test_codes_are_those_of_the_structured_report() -> None:
+    pytest.importorskip("highdicom", reason="the extra `report`")
+    from ichscan.report import codes
+    from ichscan.report.dicom import codes as dicom_codes
+
+    def same(ours: codes.Code, theirs: Any) -> bool:
+        return (ours.value, ours.scheme, ours.meaning) == (theirs.value, theirs.scheme_designator, theirs.meaning)
+
+    for label, coded in codes.HEMORRHAGES.items():
+        assert same(coded.name, dicom_codes.FINDINGS[label])
+        assert same(coded.site, dicom_codes.SITES[label])
+    assert all(same(codes.STATES[state], code) for state, code in dicom_codes.STATES.items())
+    assert all(same(codes.SIDES[side], code) for side, code in dicom_codes.SIDES.items())

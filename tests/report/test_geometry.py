@@ -57,14 +57,14 @@ def rotated(orientation: tuple[int, ...], tilt: float, turned: float) -> NDArray
 def scan(orientation: tuple[int, ...], tilt: float, turned: float, shift: Site, site: Site, sheared: bool) -> Scan:
     """A skull with brain, seen along the axes; blood at `site`, in the maps only.
 
-    Slices run along the normal as in `Volume`; where the image is mirrored or taken feet first, the normal points down,
-    and so the slices run from the vertex to the base.
-    With `sheared`, the tilt is the gantry's: positions move along the patient's axis, not along the normal.
+    Slices run along the normal that points to the head, as in `Volume`, also where the image is mirrored or taken feet
+    first. With `sheared`, the tilt is the gantry's: positions move along the patient's axis, not along the normal.
     """
     axes = rotated(orientation, tilt, turned)
     normal = np.cross(axes[0], axes[1])
+    normal = normal * np.sign(normal[2])
     middle = np.array(shift)
-    step = np.array([0, 0, np.sign(normal[2])]) * APART / abs(normal[2]) if sheared else normal * APART
+    step = np.array([0, 0, 1]) * APART / normal[2] if sheared else normal * APART
     half = (SIZE - 1) / 2 * PIXEL
     centres = np.array([middle + step * (i - (SLICES - 1) / 2) for i in range(SLICES)])
     origins = centres - half * axes[0] - half * axes[1]
@@ -145,7 +145,8 @@ def test_place_and_side(
     assert np.linalg.norm(np.array(finding.place.lps_mm) - true) < APART / np.cos(np.deg2rad(25)) / 2 + 2 * PIXEL
     assert finding.side == ("left" if site.left > 0 else "right")
     distance = np.abs((case.volume.origins - true) @ _normal(case.volume))
-    assert finding.strongest == finding.place.slice_index == int(distance.argmin())
+    assert finding.strongest == finding.place.slice_index
+    assert distance[finding.strongest] < distance.min() + 0.5  # two slices may be as near
 
 
 def _normal(volume: Volume) -> NDArray[np.float64]:
@@ -188,9 +189,7 @@ def mirrored(case: Scan, flip: str) -> Scan:
     map_axis = [0, 2, 3][axis]
     maps = np.flip(prediction.lesion_maps, map_axis).copy()
     slices = np.flip(prediction.slices, 0).copy() if flip == "slices" else prediction.slices
-    positions = np.sort(origins @ np.cross(row, column))
-    if flip == "slices":
-        positions = np.arange(SLICES) * APART
+    positions = volume.positions_mm  # reversed slices are no `Volume` that the reader makes; places must hold even so
     turned = Volume(
         np.flip(volume.hu, axis).copy(), positions, volume.spacing_mm, orientation, origins,
         volume.sop_instance_uids, volume.files, "1.2", "1.2.3",

@@ -29,20 +29,25 @@ class Code:
 
 @dataclass(frozen=True, slots=True)
 class Coded:
-    """What a label is called, and the site that belongs to it (None = told by the name)."""
+    """What a label is called, and where it lies."""
 
     name: Code
-    site: Code | None = None
+    site: Code
 
+
+INTRACRANIAL: Final = Code("SCT", "1101003", "Intracranial")
+BRAIN: Final = Code("SCT", "12738006", "Brain")
+VENTRICLE: Final = Code("SCT", "35764002", "Brain ventricle")
+SUBARACHNOID: Final = Code("SCT", "35951006", "Subarachnoid space")
 
 HEMORRHAGES: Final[Mapping[str, Coded]] = MappingProxyType(
     {
-        "epidural": Coded(Code("SCT", "82999001", "Epidural intracranial hemorrhage")),
-        "intraparenchymal": Coded(Code("SCT", "274100004", "Cerebral hemorrhage")),
-        "intraventricular": Coded(Code("SCT", "50960005", "Hemorrhage"), Code("SCT", "35764002", "Brain ventricle")),
-        "subarachnoid": Coded(Code("SCT", "21454007", "Subarachnoid intracranial hemorrhage")),
-        "subdural": Coded(Code("SCT", "35486000", "Subdural intracranial hemorrhage")),
-        "any": Coded(Code("SCT", "1386000", "Intracranial hemorrhage")),
+        "epidural": Coded(Code("SCT", "82999001", "Epidural intracranial hemorrhage"), INTRACRANIAL),
+        "intraparenchymal": Coded(Code("SCT", "274100004", "Cerebral hemorrhage"), BRAIN),
+        "intraventricular": Coded(Code("SCT", "50960005", "Hemorrhage"), VENTRICLE),
+        "subarachnoid": Coded(Code("SCT", "21454007", "Subarachnoid intracranial hemorrhage"), SUBARACHNOID),
+        "subdural": Coded(Code("SCT", "35486000", "Subdural intracranial hemorrhage"), INTRACRANIAL),
+        "any": Coded(Code("SCT", "1386000", "Intracranial hemorrhage"), INTRACRANIAL),
     }
 )
 """By label."""
@@ -51,7 +56,7 @@ STATES: Final[Mapping[str, Code]] = MappingProxyType(
     {
         PRESENT: Code("SCT", "52101004", "Present"),
         ABSENT: Code("SCT", "272519000", "Absent"),
-        UNCERTAIN: Code("SCT", "82334004", "Indeterminate"),
+        UNCERTAIN: Code("SCT", "373068000", "Undetermined"),
     }
 )
 
@@ -63,10 +68,8 @@ SIDES: Final[Mapping[str, Code]] = MappingProxyType(
     }
 )
 
-BRAIN: Final = Code("SCT", "12738006", "Brain")
 LATERALITY: Final = Code("SCT", "272741003", "Laterality")
 PROBABILITY: Final = Code("DCM", "122157", "Probability")
-PRESENCE: Final = Code("DCM", "121052", "Presence of property")
 SERIES_UID: Final = Code("DCM", "112002", "Series Instance UID")
 CT_HEAD: Final = Code("LN", "30799-1", "CT Head WO contrast")
 IMAGING: Final = Code("LN", "18748-4", "Diagnostic imaging study")

@@ -2,8 +2,8 @@
 
 The bundle is a `transaction`, not a `collection`: a server stores its entries whole or not at all, and each entry is a
 conditional update by the resource's identifier, so that sending the same result again replaces it. Identifiers are
-UUIDs of version 5 (RFC 9562) made of the images and the model; there is no time stamp, so that the same findings give
-the same bytes.
+UUIDs of version 5 (RFC 9562) made of the images, the model and the version of ichscan; there is no time stamp, so that
+the same findings give the same bytes.
 
 A series that was not analysed has status `cancelled`, which FHIR defines as "not started or not completed".
 `registered` would promise a result, and `entered-in-error` would withdraw one. Its Observation says `not-performed`, so
@@ -12,12 +12,13 @@ that software which reads observations only cannot take silence for absence.
 
 import base64
 import json
+import re
 from html import escape
 from typing import Any, Final
 from uuid import NAMESPACE_URL, UUID, uuid5
 
+from ichscan import __version__
 from ichscan.report.codes import (
-    BRAIN,
     CT_HEAD,
     HEMORRHAGES,
     IMAGING,
@@ -41,6 +42,7 @@ SYSTEMS: Final = {
     "LN": "http://loinc.org",
 }
 TERMINOLOGY: Final = "http://terminology.hl7.org/CodeSystem/"
+OID: Final = re.compile(r"[0-2](\.(0|[1-9][0-9]*))+")
 UUID_SYSTEM: Final = "urn:ietf:rfc:3986"
 NAMESPACE: Final = uuid5(NAMESPACE_URL, "urn:ichscan:fhir")
 
@@ -82,7 +84,7 @@ def _seed(findings: Findings) -> str:
         source += [findings.reason]
     model = findings.model
     by = [model.name, model.version, model.sha256] if model is not None else []
-    return json.dumps([source, by])
+    return json.dumps([__version__, source, by])
 
 
 def _identity(kind: str, seed: str) -> list[Resource]:
@@ -113,7 +115,9 @@ def _hl7(system: str, code: str, display: str) -> Resource:
 def _study(findings: Findings) -> list[Resource]:
     if not findings.study_instance_uid:
         return []
-    value = f"urn:oid:{one_line(findings.study_instance_uid)}"
+    # Challenge data carry names instead of UIDs, which are no object identifiers.
+    uid = one_line(findings.study_instance_uid)
+    value = f"urn:oid:{uid}" if OID.fullmatch(uid) else uid
     return [{"type": "ImagingStudy", "identifier": {"system": "urn:dicom:uid", "value": value}}]
 
 
@@ -150,17 +154,15 @@ def _observation(findings: Findings, finding: Finding, seed: str) -> Resource:
         "resourceType": "Observation",
         "identifier": _identity(f"Observation {finding.label}", seed),
         "status": "preliminary",
-        "code": _concept(coded.name),
+        "code": _concept(coded.name) | {"text": ENGLISH[finding.label]},
         "valueCodeableConcept": _concept(STATES[finding.state]),
-        "bodySite": _concept(coded.site or BRAIN),
+        "bodySite": _concept(coded.site),
         "component": [
             _component(_concept(PROBABILITY), "valueQuantity", _share(finding.probability)),
             _component({"text": "Threshold of the probability"}, "valueQuantity", _share(finding.threshold)),
             *_where(findings, finding),
         ],
     }
-    if coded.site is not None:
-        observation["code"]["text"] = f"{coded.name.meaning}, {finding.label}"
     return observation
 
 
