@@ -126,8 +126,8 @@ def test_the_midline_turns_with_the_head(degrees: float) -> None:
     mask, scan = _turned(degrees)
     line = midline_of(mask, scan)
     assert line is not None
-    assert line.x0 == pytest.approx(70.5, abs=0.1)
-    assert line.by_y == pytest.approx(np.tan(np.deg2rad(degrees)), abs=0.02)
+    assert line.x0 == pytest.approx(70.5, abs=0.5)
+    assert line.by_y == pytest.approx(np.tan(np.deg2rad(degrees)), abs=0.03)
     assert midline_of(np.zeros_like(mask), scan) is None
 
 

@@ -98,7 +98,12 @@ def _list(findings: Findings, clickable: bool, words: Wording) -> str:
         marks = f'data-label="{finding.label}" data-number="{finding.strongest + 1}" aria-pressed="false"'
         row = f'<button type="button" {marks}>{inner}</button>' if clickable else f"<p>{inner}</p>"
         rows.append(f'<li class="{finding.state}">{row}</li>')
-    return f'<section><h2>{escape(words["list"])}</h2><ul class="findings">{"".join(rows)}</ul></section>'
+    first = next(sentence for sentence in sentences(findings, words) if sentence.section == "impression")
+    summary = f'<p class="summary {findings.of("any").state}">{escape(first.text)}</p>'
+    hint = f'<p class="small keys">{escape(words["choose"])}</p>' if clickable else ""
+    return (
+        f'<section><h2>{escape(words["list"])}</h2>{summary}<ul class="findings">{"".join(rows)}</ul>{hint}</section>'
+    )
 
 
 def _row(finding: Finding, words: Wording) -> str:
@@ -162,7 +167,8 @@ def _data(
         ],
         "heat": _heat(findings, prediction, volume, mask, shown),
         "places": _places(findings, volume),
-        "words": {key: words[key] for key in (*LABELS, "where", "over", "old_browser")},
+        "words": {key: words[key] for key in ("where", "over", "old_browser")},
+        "names": {label: _capital(words[label]) for label in LABELS},
     }
 
 

@@ -73,8 +73,9 @@ async function show() {
 }
 function controls(one, name) {
   const over = one.probabilities[state.label] >= data.thresholds[state.label];
-  const said = fill(words.where, {slice: one.number, total: data.total, mm: one.position.toFixed(1), label: words[name],
-    probability: one.probabilities[state.label].toFixed(3), threshold: data.thresholds[state.label].toFixed(3)});
+  const said = fill(words.where, {slice: one.number, total: data.total, mm: one.position.toFixed(1),
+    label: data.names[name], probability: one.probabilities[state.label].toFixed(3),
+    threshold: data.thresholds[state.label].toFixed(3)});
   by("where").textContent = said + (over ? " " + words.over : "");
   by("picture").setAttribute("aria-label", said);
   by("slice").value = String(state.slice);
@@ -173,6 +174,8 @@ document.querySelectorAll("[data-label]").forEach(button =>
 async function figures() {
   for (const canvas of document.querySelectorAll(".figures canvas")) {
     const index = slices.findIndex(one => one.number === Number(canvas.dataset.number));
+    [canvas.width, canvas.height] = [cols, rows];
+    canvas.style.aspectRatio = data.aspect;
     const hot = await heat(index, labels.indexOf(canvas.dataset.figure));
     paint(canvas, await pixels(index), hot, 0, 0.7);
   }

@@ -56,5 +56,5 @@ def _keys(presets: int, words: Wording) -> str:
     return (
         f'<p class="small keys"><kbd>↑</kbd> <kbd>↓</kbd> {escape(words["key_slices"])}; '
         f"<kbd>1</kbd>-<kbd>{presets}</kbd> {escape(words['key_windows'])}; "
-        f"<kbd>O</kbd> {escape(words['key_overlay'])}</p>"
+        f"<kbd>o</kbd> {escape(words['key_overlay'])}</p>"
     )
