@@ -1,11 +1,12 @@
 """The heat map as colour pictures that every viewer shows: Secondary Capture images (PS3.3 A.8.1), RGB."""
 
+import copy
 from collections.abc import Iterator
 from typing import Final
 
 import highdicom as hd
 import numpy as np
-from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.dataset import Dataset
 
 from ichscan.explain.draw import UInt8
 from ichscan.explain.heat import Bool, heat
@@ -20,6 +21,8 @@ from ichscan.types import Prediction, Volume
 
 LETTERS: Final = (("R", "L"), ("A", "P"), ("F", "H"))
 """Directions (negative, positive) of the axes of LPS."""
+DIFFERENT: Final = ("SOPInstanceUID", "InstanceNumber", "PixelData")
+"""Attributes of the template that no other picture has."""
 
 
 def secondary_capture(
@@ -76,9 +79,11 @@ def _template(findings: Findings, source: SourceSeries, volume: Volume, picture:
 
 def _image(template: Dataset, findings: Findings, source: SourceSeries, index: int, pixels: bytes) -> Dataset:
     """One picture; building each from nothing takes highdicom three times as long as drawing it."""
-    result = Dataset(template)
+    result = Dataset()
+    # Elements are shared between the pictures, so those that differ must be new ones.
+    result.update({element.tag: element for element in template if element.keyword not in DIFFERENT})
     result.preamble = bytes(128)
-    result.file_meta = FileMetaDataset(template.file_meta)
+    result.file_meta = copy.deepcopy(template.file_meta)
     uid = result_uid(findings, "sc", index + 1)
     result.file_meta.MediaStorageSOPInstanceUID = uid
     result.SOPInstanceUID, result.InstanceNumber = uid, index + 1

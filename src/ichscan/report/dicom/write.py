@@ -7,6 +7,7 @@ from typing import Final
 
 from pydicom.dataset import Dataset
 
+from ichscan.dicom.quiet import quiet_pydicom
 from ichscan.report.write import make_folder, write_atomically
 
 KINDS: Final = {
@@ -38,5 +39,6 @@ def write_dicom(folder: Path, datasets: Iterable[Dataset | None]) -> list[Path]:
 def to_bytes(dataset: Dataset) -> bytes:
     """The object as a DICOM file (PS3.10 section 7)."""
     buffer = io.BytesIO()
-    dataset.save_as(buffer, enforce_file_format=True)
+    with quiet_pydicom():
+        dataset.save_as(buffer, enforce_file_format=True)
     return buffer.getvalue()
