@@ -32,7 +32,9 @@ def write_files(folder: Path, files: list[bytes]) -> Path:
 
 
 def first_series(path: Path) -> Series:
-    return open_series([path]).series[0]
+    """The first that is to be analysed; the first of all when none is."""
+    intake = open_series([path])
+    return (intake.chosen or intake.series)[0]
 
 
 def case_of(path: Path) -> Case:
