@@ -63,7 +63,9 @@ def _page(findings: Findings, left: str, embedded: str, script: str, words: Word
 <meta http-equiv="Content-Security-Policy" content="{policy}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{escape(words["page"])}</title>
-<style>{STYLE}</style>
+<style>{STYLE}
+@page {{ margin: 14mm 12mm 18mm; @bottom-center {{ content: {json.dumps(words["warn"])}; font: 9pt sans-serif; }} }}
+</style>
 </head>
 <body>
 <header><h1>{escape(words["page"])}</h1><p class="notice">{escape(words["warn"])}</p></header>
@@ -84,9 +86,11 @@ def _page(findings: Findings, left: str, embedded: str, script: str, words: Word
 
 
 def _list(findings: Findings, clickable: bool, words: Wording) -> str:
-    """The findings, each a button that shows its strongest slice."""
+    """The impression in short, and the findings, each a button that shows its strongest slice."""
     if not findings.analysed:
-        return ""
+        return (
+            f'<section><h2>{escape(words["list"])}</h2><p class="summary">{escape(words["not_analysed"])}</p></section>'
+        )
     rows = []
     for finding in map(findings.of, ORDER):
         side = f", {words[finding.side]}" if finding.side else ""
@@ -161,9 +165,9 @@ def _data(
                 "number": i + 1,
                 "position": round(findings.positions_mm[i], 2),
                 "probabilities": [round(p, 6) for p in findings.slice_probabilities[i]],
-                "pixels": pixels.packed_slice(volume, i),
+                "pixels": packed,
             }
-            for i in shown
+            for i, packed in zip(shown, pixels.packed_slices(volume, shown), strict=True)
         ],
         "heat": _heat(findings, prediction, volume, mask, shown),
         "places": _places(findings, volume),
