@@ -37,6 +37,7 @@ STATES: Final = {
     "uncertain": Code("373068000", "SCT", "Undetermined"),
 }
 PROBABILITY: Final = Code("122157", "DCM", "Probability")
+SALIENCY: Final = Code("130404", "DCM", "Saliency")
 CLASS_ACTIVATION: Final = Code("130402", "DCM", "Class activation")
 NO_UNITS: Final = Code("1", "UCUM", "no units")
 CT_OF_HEAD: Final = Code("303653007", "SCT", "Computed tomography of head")

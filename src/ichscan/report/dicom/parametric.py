@@ -6,9 +6,8 @@ import cv2
 import highdicom as hd
 import numpy as np
 from pydicom.dataset import Dataset
-from pydicom.sr.coding import Code
 
-from ichscan.explain.maps import on_slice, shown_maps
+from ichscan.explain.heat import Bool, Heat, heat
 from ichscan.labels import ANY, LABELS
 from ichscan.report.dicom import codes
 from ichscan.report.dicom.assemble import completed, evidence, identifiers, source_references
@@ -25,36 +24,44 @@ FLAT_MM: Final = 1.0
 
 
 def parametric_map(
-    findings: Findings, source: SourceSeries, volume: Volume, prediction: Prediction, label: int = ANY
+    findings: Findings,
+    source: SourceSeries,
+    volume: Volume,
+    prediction: Prediction,
+    inside: Bool | None = None,
+    label: int = ANY,
 ) -> Dataset | None:
     """A float map with a frame per slice, at its place in the patient (LPS).
 
-    Values are those of `ichscan.explain.maps.shown_maps`: the probability that a cell holds the label, or its class
-    activation in logits from models without lesion maps.
+    Values are those that `secondary_capture` colours, `ichscan.explain.heat.heat`: 0 on slices that the model calls
+    clear, 1 at the strongest of the scan. The bare maps would light up healthy scans in viewers that choose their own
+    window.
 
     Args:
         findings: the facts.
         source: of the same series.
         volume: the slices.
         prediction: with maps.
+        inside: bool (slices, rows, cols), where heat may be, see `ichscan.explain.heat.inside_head`.
         label: index into `ichscan.labels.LABELS`.
 
     Returns:
         None without maps, or when positions, orientation or spacing are not recorded: a map needs a place.
     """
-    maps = shown_maps(prediction, volume.positions_mm)
-    if maps is None or volume.origins is None or volume.orientation is None or volume.spacing_mm is None:
+    if prediction.lesion_maps is None and prediction.class_maps is None:
+        return None
+    if volume.origins is None or volume.orientation is None or volume.spacing_mm is None:
         return None
     rows, columns = volume.hu.shape[1:]
     cell = next(size for size in CELLS if rows % size == 0 and columns % size == 0)
-    values = _on_grid(maps[:, label], prediction, (rows, columns), cell)
+    values = _on_grid(heat(volume, prediction, label, inside), len(volume.hu), cell)
     origins = _origins(volume.origins, volume.orientation, volume.spacing_mm, cell)
     name = LABELS[label]
     result = hd.pm.ParametricMap(
         source_images=_stand_ins(source, volume),
         pixel_array=values,
         contains_recognizable_visual_features=False,
-        real_world_value_mappings=[_mapping(prediction, name, float(values.max(initial=1.0)))],
+        real_world_value_mappings=[_mapping(prediction, name)],
         voi_lut_transformations=[hd.VOILUTTransformation(window_center=0.5, window_width=1.0)],
         pixel_measures=hd.PixelMeasuresSequence(
             pixel_spacing=[cell * mm for mm in volume.spacing_mm], slice_thickness=_thickness(volume)
@@ -70,15 +77,11 @@ def parametric_map(
     return completed(result, source)
 
 
-def _on_grid(maps: Float32, prediction: Prediction, shape: tuple[int, int], cell: int) -> Float32:
-    """Float32 (slices, rows / cell, cols / cell): means of the map in the pixels of the source."""
-    size = (shape[1] // cell, shape[0] // cell)
-    boxes = prediction.boxes
-    planes = [
-        cv2.resize(on_slice(one, (int(b[0]), int(b[1]), int(b[2])), shape), size, interpolation=cv2.INTER_AREA)
-        for one, b in zip(maps, boxes, strict=True)
-    ]
-    return np.stack(planes).astype(np.float32)
+def _on_grid(hot: Heat, count: int, cell: int) -> Float32:
+    """Float32 (slices, rows / cell, cols / cell): means of the heat in the pixels of the source."""
+    size = (hot.shape[1] // cell, hot.shape[0] // cell)
+    planes = [cv2.resize(hot.on(i), size, interpolation=cv2.INTER_AREA) for i in range(count)]
+    return np.clip(np.stack(planes), 0, 1).astype(np.float32)
 
 
 def _origins(origins: Float64, orientation: tuple[float, ...], spacing: tuple[float, float], cell: int) -> Float64:
@@ -93,15 +96,14 @@ def _thickness(volume: Volume) -> float:
     return float(np.median(np.diff(volume.positions_mm))) if len(volume.positions_mm) > 1 else FLAT_MM
 
 
-def _mapping(prediction: Prediction, name: str, largest: float) -> hd.pm.RealWorldValueMapping:
+def _mapping(prediction: Prediction, name: str) -> hd.pm.RealWorldValueMapping:
     """Stored values are the values themselves (C.7.6.16.2.11)."""
-    supervised = prediction.lesion_maps is not None
-    quantity: Code = codes.PROBABILITY if supervised else codes.CLASS_ACTIVATION
+    quantity = codes.CLASS_ACTIVATION if prediction.lesion_maps is None else codes.SALIENCY
     return hd.pm.RealWorldValueMapping(
         lut_label=name.upper()[:16],
-        lut_explanation=f"{quantity.meaning} of {name} hemorrhage",
+        lut_explanation=f"{name} hemorrhage, 1 = strongest of the scan",
         unit=codes.NO_UNITS,
-        value_range=(0.0, max(1.0, largest)),
+        value_range=(0.0, 1.0),
         slope=1.0,
         intercept=0.0,
         quantity_definition=quantity,
