@@ -31,7 +31,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Writes; 0 when all that was asked for was written, 1 when images of a series are missing."""
-    from ichscan.report.exports import FROM_IMAGES, export
+    from ichscan.report.exports import FROM_IMAGES, check, export
     from ichscan.report.write import file_stem
 
     kinds = chosen_kinds(arguments)
@@ -39,6 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError("nothing to write; expected at least one of --text, --html, --fhir, --sr, --heatmaps")
     if kinds & FROM_IMAGES and not arguments.images:
         raise UsageError(f"--{min(kinds & FROM_IMAGES)} needs the images: name them after the result")
+    check(kinds)
     told = stored_findings(arguments.result)
     found = _images(told, arguments) if arguments.images else iter(())
     waiting, taken, problems = dict(enumerate(told)), set[str](), 0

@@ -98,6 +98,12 @@ def export(findings: Findings, images: Images | None, kinds: Collection[str], fo
     return Exported(tuple(paths), tuple(problems))
 
 
+def check(kinds: Collection[str]) -> None:
+    """Raises MissingExtraError when a kind cannot be written here, before an analysis is made for nothing."""
+    if SR in kinds:
+        import ichscan.report.dicom  # noqa: F401
+
+
 def _document(kind: str, findings: Findings, images: Images | None) -> str:
     if kind == TEXT:
         from ichscan.report.text import draft

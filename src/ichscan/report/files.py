@@ -9,7 +9,7 @@ from ichscan.anatomy import intracranial_mask
 from ichscan.explain.heat import Bool
 from ichscan.explain.overlay import png
 from ichscan.report.contact_sheet import contact_sheet
-from ichscan.report.exports import Images, export
+from ichscan.report.exports import Images, check, export
 from ichscan.report.find import find
 from ichscan.report.result import one_to_json, result
 from ichscan.report.stored import stored
@@ -36,6 +36,7 @@ class SeriesWriter:
     """Writes into one folder and never gives two series of a run the same name."""
 
     def __init__(self, folder: Path, kinds: Collection[str] = ()) -> None:
+        check(kinds)
         make_folder(folder)
         self._folder = folder
         self._kinds = frozenset(kinds)
