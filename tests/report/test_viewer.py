@@ -27,6 +27,7 @@ from ichscan.report.viewer_pixels import (
     shown_shape,
     slices_shown,
 )
+from ichscan.report.viewer_style import STYLE
 from ichscan.report.wording import ENGLISH
 from ichscan.types import Int16, Volume
 
@@ -135,6 +136,25 @@ def test_every_control_has_a_name() -> None:
     assert [a for t, a in found if t == "html"] == [{"lang": "en"}]
 
 
+def luminance(colour: str) -> float:
+    """Relative luminance of `#rgb` or `#rrggbb` (WCAG 2.1)."""
+    digits = colour[1:] if len(colour) == 7 else "".join(2 * c for c in colour[1:])
+    linear = [
+        c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4
+        for c in (int(digits[i : i + 2], 16) / 255 for i in (0, 2, 4))
+    ]
+    return float(np.dot(linear, (0.2126, 0.7152, 0.0722)))
+
+
+def test_words_stand_out_on_screen_and_paper() -> None:
+    for rule in re.findall(r":root \{(.*?)\}", STYLE, re.DOTALL):
+        colours = dict(re.findall(r"--(\w+): (#\w+)", rule))
+        for ground in ("back", "raised"):
+            for ink in ("text", "dim", "alert", "unsure"):
+                light, dark = sorted((luminance(colours[ink]), luminance(colours[ground])), reverse=True)
+                assert (light + 0.05) / (dark + 0.05) >= 4.5, (ink, ground)
+
+
 HOSTILE = (
     '</script><script>window.hacked=1</script><img src=x onerror="window.hacked=2">\x00\u2028\u202e' + "A" * 10_000
 )
@@ -176,6 +196,7 @@ def test_data_for_the_script() -> None:
     data = embedded(page())
     assert [s["number"] for s in data["slices"]] == [1, 2, 3, 4]
     assert data["start"] == 2
+    assert [any(s["over"]) for s in data["slices"]] == [False, False, True, False]
     assert list(data["heat"]["any"]) == ["3"]
     assert data["places"]["any"]["number"] == 3
     assert [p["window"] for p in data["presets"]] == [[40, 80], [80, 200], [40, 380], [500, 2000]]

@@ -118,6 +118,10 @@ def test_wheel_keys_slider_and_drag(page: "Page") -> None:
     ):  # fmt: skip
         page.keyboard.press(key)
         shown(page, number)
+    page.focus(".report")
+    page.keyboard.press("Home")  # scrolls the report
+    page.wait_for_timeout(100)
+    shown(page, COUNT)
     page.focus("#slice")
     page.keyboard.press("ArrowLeft")
     shown(page, COUNT - 1)
@@ -178,6 +182,8 @@ def test_findings_and_strip_jump(page: "Page") -> None:
     assert box is not None
     page.mouse.click(box["x"] + box["width"] * 4.5 / COUNT, box["y"] + 10)
     shown(page, 5)
+    page.touchscreen.tap(box["x"] + box["width"] * 30.5 / COUNT, box["y"] + 10)
+    shown(page, 31)
     page.focus('[data-label="any"]')
     page.keyboard.press("Enter")
     shown(page, 21)

@@ -1,5 +1,6 @@
 """Report and volume -> `Findings`: the one place where probabilities and maps become facts that can be told."""
 
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -82,7 +83,6 @@ def _listed(prediction: Prediction) -> tuple[Finding, ...]:
 def _finding(prediction: Prediction, label: int) -> Finding:
     scores = prediction.slices[:, label]
     slices = tuple(int(i) for i in np.flatnonzero(scores >= prediction.slice_thresholds[label]))
-    # compared in float32, as the result JSON does: a threshold taken from a probability is met by it
     probability, threshold = float(prediction.scan[label]), float(prediction.scan_thresholds[label])
     return Finding(
         label=LABELS[label],
@@ -130,16 +130,7 @@ def _with_place(
         if inside is not None:
             drawn[i][~inside[i]] = 0
     place = place_of(drawn[finding.strongest], finding.strongest, volume)
-    return Finding(
-        label=finding.label,
-        state=finding.state,
-        probability=finding.probability,
-        threshold=finding.threshold,
-        slices=finding.slices,
-        strongest=finding.strongest,
-        place=place,
-        side="" if midline is None else side_of(drawn, midline, volume),
-    )
+    return replace(finding, place=place, side="" if midline is None else side_of(drawn, midline, volume))
 
 
 def _evidence(finding: Finding) -> tuple[int, ...]:

@@ -57,7 +57,7 @@ def _page(findings: Findings, left: str, embedded: str, script: str, words: Word
     # only this script may run, whatever else a file might smuggle in, and nothing may be fetched
     policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
     return f"""<!doctype html>
-<html lang="en">
+<html lang="{escape(words["language"])}">
 <head>
 <meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="{policy}">
@@ -137,7 +137,8 @@ def _report(findings: Findings, words: Wording) -> str:
             f"<p>{escape(' '.join(sentence.text for sentence in told))}</p>" for _, told in groupby(group, subject)
         )
         parts.append(f"<h3>{escape(words[section])}</h3>{lines}")
-    return f'<section class="report"><h2>{escape(words["report"])}</h2>{"".join(parts)}</section>'
+    # focusable, so that arrow keys can scroll it: elsewhere they change the slice
+    return f'<section class="report" tabindex="0"><h2>{escape(words["report"])}</h2>{"".join(parts)}</section>'
 
 
 def _data(
@@ -148,6 +149,7 @@ def _data(
     rows, cols = pixels.shown_shape(volume)
     row_mm, col_mm = volume.spacing_mm or (1.0, 1.0)
     strongest = findings.of("any").strongest
+    at_threshold = [set(findings.of(label).slices) for label in LABELS]
     return {
         "rows": rows,
         "cols": cols,
@@ -165,6 +167,7 @@ def _data(
                 "number": i + 1,
                 "position": round(findings.positions_mm[i], 2),
                 "probabilities": [round(p, 6) for p in findings.slice_probabilities[i]],
+                "over": [i in positive for positive in at_threshold],
                 "pixels": packed,
             }
             for i, packed in zip(shown, pixels.packed_slices(volume, shown), strict=True)

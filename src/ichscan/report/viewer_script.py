@@ -72,11 +72,10 @@ async function show() {
   by("picture").dataset.shown = String(one.number);
 }
 function controls(one, name) {
-  const over = one.probabilities[state.label] >= data.thresholds[state.label];
   const said = fill(words.where, {slice: one.number, total: data.total, mm: one.position.toFixed(1),
     label: data.names[name], probability: one.probabilities[state.label].toFixed(3),
     threshold: data.thresholds[state.label].toFixed(3)});
-  by("where").textContent = said + (over ? " " + words.over : "");
+  by("where").textContent = said + (one.over[state.label] ? " " + words.over : "");
   by("picture").setAttribute("aria-label", said);
   by("slice").value = String(state.slice);
   by("slice").setAttribute("aria-valuetext", said);
@@ -101,7 +100,7 @@ function strip() {
   drawn.setAttribute("viewBox", "0 0 " + slices.length + " 1");
   drawn.replaceChildren(element("rect", {id: "here", class: "here", x: state.slice, y: 0, width: 1, height: 1}));
   slices.forEach((one, i) => {
-    const p = one.probabilities[state.label], kind = p >= threshold ? "bar over" : "bar";
+    const p = one.probabilities[state.label], kind = one.over[state.label] ? "bar over" : "bar";
     drawn.append(element("rect", {class: kind, x: i + 0.1, y: 1 - p, width: 0.8, height: p}));
   });
   drawn.append(element("line", {x1: 0, x2: slices.length, y1: 1 - threshold, y2: 1 - threshold}));
@@ -128,10 +127,10 @@ function overlay(on) {
 const keys = {ArrowUp: -1, ArrowLeft: -1, ArrowDown: 1, ArrowRight: 1, PageUp: -5, PageDown: 5};
 document.addEventListener("keydown", event => {
   if (event.ctrlKey || event.altKey || event.metaKey) return;
-  const range = event.target.matches("input[type=range]");
-  if (event.key in keys && !range) go(state.slice + keys[event.key]);
-  else if (event.key === "Home" && !range) go(0);
-  else if (event.key === "End" && !range) go(slices.length - 1);
+  const own = event.target.closest("input[type=range], .report");
+  if (event.key in keys && !own) go(state.slice + keys[event.key]);
+  else if (event.key === "Home" && !own) go(0);
+  else if (event.key === "End" && !own) go(slices.length - 1);
   else if (/^[1-9]$/.test(event.key) && event.key <= presets.length) preset(Number(event.key) - 1);
   else if (event.key === "o" || event.key === "O") overlay(!state.overlay);
   else return;

@@ -9,6 +9,7 @@ from typing import Final
 Wording = Mapping[str, str]
 
 ENGLISH: Final[Wording] = {
+    "language": "en",
     # names
     "epidural": "epidural hemorrhage",
     "intraparenchymal": "intraparenchymal hemorrhage",
