@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -34,7 +35,7 @@ FROM_IMAGES: Final = frozenset({SR, HEATMAPS})
 """Kinds that cannot be made from findings alone."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Images:
     """What findings were made from.
 
@@ -48,6 +49,7 @@ class Images:
     volume: Volume | None
     mask: Bool | None = None
 
+    @cached_property
     def inside(self) -> Bool | None:
         """Bool (slices, rows, cols), where heat may be, see `ichscan.explain.heat.inside_head`."""
         prediction = self.report.prediction
@@ -125,7 +127,7 @@ def _pictures(images: Images, folder: Path, stem: str) -> list[Path]:
     volume, prediction = images.volume, images.report.prediction
     if volume is None or prediction is None:
         return []
-    hot = heat(volume, prediction, ANY, images.inside())
+    hot = heat(volume, prediction, ANY, images.inside)
     threshold = float(prediction.slice_thresholds[ANY])
     paths = []
     for i in map(int, np.flatnonzero(prediction.slices[:, ANY] >= prediction.slice_thresholds[ANY])):
@@ -152,5 +154,6 @@ def _maps(
 ) -> "Iterator[Dataset | None]":
     from ichscan.report.dicom import parametric_map, secondary_capture
 
-    yield parametric_map(findings, source, volume, prediction)
-    yield from secondary_capture(findings, source, volume, prediction, images.inside())
+    inside = images.inside
+    yield parametric_map(findings, source, volume, prediction, inside)
+    yield from secondary_capture(findings, source, volume, prediction, inside)

@@ -216,3 +216,13 @@ def test_what_is_no_dicom_or_gone_is_said(tmp_path: Path) -> None:
     (tmp_path / "x.txt").write_text("no image, but longer than the preamble of a file" * 9)
     with pytest.raises((NotDicomError, UnreadableFileError)):
         read_source([str(tmp_path / "x.txt")])
+
+
+def test_scans_without_identifiers_are_not_mixed_up(tmp_path: Path) -> None:
+    nameless = dict.fromkeys(("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "PatientID"))
+    reports = []
+    for number in range(2):
+        case = case_of(write_files(tmp_path / str(number), head_series(7 - number, **nameless)))
+        reports.append(structured_report(case.findings, case.source))
+    for keyword in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"):
+        assert reports[0][keyword].value != reports[1][keyword].value

@@ -28,11 +28,14 @@ def result_uid(findings: Findings, kind: str, index: int | str = 0) -> UID:
     that arrive late make another result, and so another UID.
     """
     model = findings.model
+    named = all(findings.sop_instance_uids)
     return derived_uid(
         "ichscan",
         __version__,
         findings.series_instance_uid,
         *findings.sop_instance_uids,
+        # Two scans without identifiers must not share those of their results.
+        "" if named else repr(findings.slice_probabilities),
         f"{model.name} {model.version} {model.sha256}" if model is not None else findings.reason,
         kind,
         index,

@@ -82,8 +82,9 @@ def read_source(files: Sequence[str], volume: Volume | None = None) -> SourceSer
         date, time = _date_and_time(header)
         return SourceSeries(
             patient_study=patient_and_study(header),
-            study_uid=valid_uid(whole.study_uid, "study", whole.patient_key, whole.series_uid),
-            series_uid=valid_uid(whole.series_uid, "series", whole.patient_key, whole.study_uid, whole.sop_uid),
+            # Of two patients without identifiers only the files' names tell that they are two.
+            study_uid=valid_uid(whole.study_uid, "study", whole.patient_key, whole.series_uid, source.name),
+            series_uid=valid_uid(whole.series_uid, "series", whole.patient_key, whole.study_uid, source.name),
             images=_references(header, whole.sop_class, whole.sop_uid, volume),
             frame_of_reference=whole.frame_of_reference if _is_uid(whole.frame_of_reference) else "",
             series_number=integer(header, "SeriesNumber"),
