@@ -1,7 +1,8 @@
 """What each form of a result costs on a scan of 36 slices: `python -m benchmarks.exports [IMAGES]`.
 
-Without images, a bundled head is read, repeated to 36 slices, with a simulated bleed. Times are the median of `--repeat`
-runs in one process after one run that is not counted, which imports the libraries; writing to disk is included.
+Without images, a bundled head with a simulated bleed is read and repeated to 36 slices. Times are the median of
+`--repeat` runs in one process after one run that is not counted, which imports the libraries; writing to disk is
+included.
 """
 
 import argparse

@@ -59,7 +59,7 @@ class SeriesWriter:
         images = Images(report, volume, mask)
         if volume is not None and prediction is not None:
             paths.append(self._folder / f"{stem}.png")
-            write_atomically(paths[-1], png(contact_sheet(volume, report, images.inside())))
+            write_atomically(paths[-1], png(contact_sheet(volume, report, images.inside)))
         exported = export(findings, images, self._kinds, self._folder, stem)
         return Written(told, (*paths, *exported.paths), exported.problems)
 
