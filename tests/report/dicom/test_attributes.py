@@ -84,6 +84,8 @@ def test_absent_attributes_are_empty() -> None:
         ("PatientID", "a\x00\x1bb\nc", "a b c"),
         ("PatientID", "9" * 10_000, "9" * 64),
         ("AccessionNumber", "9" * 10_000, "9" * 16),
+        ("PatientName", "A^B^C^D^E^F^G", "A^B^C^D^E F G"),
+        ("PatientName", "A" * 100 + "=B=C=D", "A" * 64 + "=B=C"),
         ("TimezoneOffsetFromUTC", "+0900", "+0900"),
         ("TimezoneOffsetFromUTC", "UTC", ""),
     ],

@@ -66,8 +66,21 @@ def _mirrored() -> list[bytes]:
     return head_series(ImageOrientationPatient=[-1, 0, 0, 0, -1, 0])
 
 
+def _hostile() -> list[bytes]:
+    nasty = "<script>alert('x')</script>\x00\x1b\n'; DROP TABLE studies;--" * 200
+    return head_series(
+        PatientName=nasty, PatientID=nasty, StudyDescription=nasty, SeriesDescription=nasty, AccessionNumber=nasty,
+        ReferringPhysicianName="^^^^^^" + nasty, PatientBirthDate="yesterday", PatientSex="?", StudyTime="99",
+        PatientAge="old", SpecificCharacterSet="NONE", SeriesNumber=2**31 - 1,
+    )  # fmt: skip
+
+
+def _multi_frame() -> list[bytes]:
+    return [enhanced(6, reverse=True)]
+
+
 @needs_dciodvfy
-@pytest.mark.parametrize("make", [head_series, _japanese, _minimal, _mirrored, lambda: [enhanced(6, reverse=True)]])
+@pytest.mark.parametrize("make", [head_series, _japanese, _minimal, _mirrored, _multi_frame, _hostile])
 def test_results_of_made_series(make: Callable[[], list[bytes]], tmp_path: Path) -> None:
     paths = write_dicom(tmp_path / "out", _results(case_of(write_files(tmp_path / "in", make()))))
     assert len(paths) == 5

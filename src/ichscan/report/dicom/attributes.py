@@ -22,7 +22,9 @@ REQUIRED: Final = (
 OPTIONAL: Final = (
     "IssuerOfPatientID", "PatientAge", "PatientSize", "PatientWeight", "StudyDescription", "TimezoneOffsetFromUTC",
 )  # fmt: skip
-LENGTHS: Final = {"LO": 64, "SH": 16, "PN": 194}
+LENGTHS: Final = {"LO": 64, "SH": 16}
+GROUP: Final = 64
+"""Characters of each of the three groups of a person's name: alphabetic, ideographic, phonetic."""
 PATTERNS: Final = {
     "AS": re.compile(r"\d{3}[DWMY]"),
     "CS": re.compile(r"[MFO]"),  # the only coded string among these is Patient's Sex (0010,0040)
@@ -66,7 +68,15 @@ def clean(header: Dataset, keyword: str) -> str:
     pattern = PATTERNS.get(element.VR)
     if pattern is not None:
         return value if pattern.fullmatch(value) and len(value) <= 16 else ""
-    return value[: LENGTHS.get(element.VR, 64)]
+    if element.VR == "PN":
+        return "=".join(_name_group(group) for group in value.split("=")[:3])
+    return value[: LENGTHS.get(element.VR, GROUP)]
+
+
+def _name_group(group: str) -> str:
+    """One of the groups of a name: at most five components (PS3.5 section 6.2.1) and 64 characters."""
+    *components, last = group.split("^", 4)
+    return "^".join((*components, last.replace("^", " ")))[:GROUP]
 
 
 def fitting(words: str, character_set: str | list[str] | None, longest: int | None = None) -> str:
