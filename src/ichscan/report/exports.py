@@ -1,6 +1,7 @@
 """The forms in which findings leave ichscan, by name, and the one function that writes them."""
 
 from collections.abc import Collection
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -84,19 +85,21 @@ def export(findings: Findings, images: Images | None, kinds: Collection[str], fo
     """
     make_folder(folder)
     told = rounded(findings)
-    paths: list[Path] = []
-    for kind in (TEXT, HTML, FHIR):
-        if kind in kinds:
-            paths.append(folder / f"{stem}{SUFFIX[kind]}")
-            write_atomically(paths[-1], _document(kind, told, images).encode("utf-8"))
     problems = [f"{kind} needs the images" for kind in KINDS if kind in FROM_IMAGES & {*kinds} and images is None]
-    if images is not None and HEATMAPS in kinds:
-        paths += _pictures(images, folder, stem)
-    if images is not None and SR in kinds:
-        try:
-            paths += _dicom(told, images, HEATMAPS in kinds, folder / f"{stem}-dicom")
-        except InputError as error:  # a NIfTI volume, an unreadable file: no study that a DICOM object could be part of
-            problems.append(f"no DICOM results: {error}")
+    # The page mostly compresses pixels, DICOM mostly waits for the disk: together they take little longer than one.
+    with ThreadPoolExecutor(1, "ichscan-documents") as pool:
+        documents = pool.submit(_documents, told, images, kinds)
+        paths: list[Path] = []
+        if images is not None and HEATMAPS in kinds:
+            paths += _pictures(images, folder, stem)
+        if images is not None and SR in kinds:
+            try:
+                paths += _dicom(told, images, HEATMAPS in kinds, folder / f"{stem}-dicom")
+            except InputError as error:  # NIfTI, an unreadable file: no study that a DICOM object could be part of
+                problems.append(f"no DICOM results: {error}")
+        for suffix, document in documents.result():
+            paths.append(folder / f"{stem}{suffix}")
+            write_atomically(paths[-1], document)  # never in the other thread: it reads the process's umask
     return Exported(tuple(paths), tuple(problems))
 
 
@@ -104,6 +107,11 @@ def check(kinds: Collection[str]) -> None:
     """Raises MissingExtraError when a kind cannot be written here, before an analysis is made for nothing."""
     if SR in kinds:
         import ichscan.report.dicom  # noqa: F401
+
+
+def _documents(findings: Findings, images: Images | None, kinds: Collection[str]) -> list[tuple[str, bytes]]:
+    """Suffix and content of each file."""
+    return [(SUFFIX[kind], _document(kind, findings, images).encode("utf-8")) for kind in SUFFIX if kind in kinds]
 
 
 def _document(kind: str, findings: Findings, images: Images | None) -> str:
