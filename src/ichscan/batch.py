@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from ichscan.errors import IchscanError, InputError, UsageError
-from ichscan.report.result import SCHEMA, one_to_json
+from ichscan.report.result import SCHEMA, one_to_json, result
 from ichscan.report.write import file_stem, make_folder, write_atomically
 from ichscan.scale.executor import Executor, Lost
 from ichscan.types import ModelIdentity, Report
@@ -68,7 +68,7 @@ class PredictSeries:
             raise
         except Exception as error:  # one broken study never stops the rest; the message may hold what is in the file
             return "failed", f"{type(error).__name__} {_place(error)}; report this"
-        write_atomically(task.target, one_to_json(report).encode("utf-8"))
+        write_atomically(task.target, one_to_json(result(report)).encode("utf-8"))
         return ("analysed" if report.status == "analysed" else "not_analysable"), report.reason
 
 
@@ -151,7 +151,7 @@ class _Found:
         before = self._before(target, "file")
         if before is None:
             report = Report("not_analysable", problem, "", "", "not read", 0)
-            write_atomically(target, one_to_json(report).encode("utf-8"))
+            write_atomically(target, one_to_json(result(report)).encode("utf-8"))
         self._told.append(before or SeriesDone("file", "not_analysable", problem))
 
     def _target(self, identity: str) -> Path:

@@ -163,5 +163,6 @@ def _refused(series: "Series", reason: str) -> Report:
         series.series_instance_uid,
         series.description,
         series.slices,
+        files=series.files,
         warnings=series.warnings,
     )

@@ -99,7 +99,8 @@ class Report:
         study_instance_uid, series_instance_uid: "" when unknown.
         description: for people; not patient data.
         slices: images in the series (0 for a file that could not be read).
-        positions_mm, sop_instance_uids, files: per analysed slice, inferior to superior; see `Volume`.
+        positions_mm, sop_instance_uids, files: per analysed slice, inferior to superior; see `Volume`. Of a series that
+            was not analysed, files are all that belong to it.
         prediction: None when not analysed.
         warnings: of the series, the volume and the prediction, in this order.
         timing_s: seconds by stage (read, preprocess, infer, total). Preprocessing and inference overlap.

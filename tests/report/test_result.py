@@ -36,7 +36,7 @@ def test_analysed() -> None:
     assert list(found["scan"]) == list(found["slices"][0]["probabilities"]) == list(LABELS)
     assert found["scan"]["any"] == {"probability": 0.9, "threshold": 0.5, "positive": True}
     assert found["slices"][1]["position_mm"] == 5.0
-    assert _strict(one_to_json(report())) == found
+    assert _strict(one_to_json(result(report()))) == found
 
 
 def test_not_analysable_has_the_same_keys() -> None:
@@ -48,11 +48,11 @@ def test_not_analysable_has_the_same_keys() -> None:
 
 def test_always_an_array() -> None:
     assert _strict(to_json([])) == []
-    assert _strict(to_json([report()])) == [result(report())]
+    assert _strict(to_json([result(report())])) == [result(report())]
 
 
 def test_file_names_that_are_no_text() -> None:
-    found = to_json([replace(report(), files=("caf\udce9.dcm",) + ("größe.dcm",) * 3)])
+    found = to_json([result(replace(report(), files=("caf\udce9.dcm",) + ("größe.dcm",) * 3))])
     found.encode("utf-8")
     assert "größe" in found
     assert "\\\\udce9" in found
@@ -63,4 +63,4 @@ def test_values_that_are_no_numbers_never_get_out() -> None:
     assert scan is not None
     broken = replace(report(), prediction=replace(scan, scan=np.full(6, np.nan, np.float32)))
     with pytest.raises(ValueError, match="not JSON compliant"):
-        to_json([broken])
+        to_json([result(broken)])

@@ -4,6 +4,7 @@ import argparse
 import math
 from pathlib import Path
 
+from ichscan.cli.kinds import add_kinds, chosen_kinds
 from ichscan.cli.run import Outputs, run_prediction
 from ichscan.errors import UsageError
 
@@ -21,14 +22,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="C,W",
         help="centre and width in HU of the window that 8-bit pictures of slices show; without it they are not read",
     )
-    add("--heatmaps", action="store_true", help="with --out: one full-size PNG per suspicious slice, with its heat map")
+    add_kinds(add, "with --out: ")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Analyses; 0 when all was analysed, 1 when something was not."""
-    if arguments.heatmaps and arguments.out is None:
-        raise UsageError("--heatmaps needs --out DIR: say where to write the pictures")
-    outputs = Outputs(arguments.json, arguments.out, arguments.heatmaps)
+    kinds = chosen_kinds(arguments)
+    if kinds and arguments.out is None:
+        raise UsageError(f"--{min(kinds)} needs --out DIR: say where to write")
+    outputs = Outputs(arguments.json, arguments.out, kinds)
     return run_prediction(arguments.paths, outputs, model=arguments.model, window=arguments.window)
 
 

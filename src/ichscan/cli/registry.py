@@ -21,6 +21,7 @@ COMMANDS: Final[Mapping[str, Command]] = MappingProxyType(
     {
         "demo": Command("ichscan.cli.demo", "analyse the bundled example scans"),
         "predict": Command("ichscan.cli.predict", "analyse head CT scans"),
+        "report": Command("ichscan.cli.report", "write reports of stored results: text, HTML, FHIR, DICOM"),
         "batch": Command("ichscan.cli.batch", "analyse many head CT scans, resumable, on all cores or machines"),
         "train": Command("ichscan.cli.train", "train and cross-validate a model by a recipe"),
         "tune": Command("ichscan.cli.tune", "try values of a recipe's keys, each a whole training"),

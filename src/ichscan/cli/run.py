@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ichscan.cli.parser import NOTICE
 from ichscan.cli.progress import Bar
@@ -28,12 +28,12 @@ class Outputs:
     Attributes:
         json: file for the array of all results, "-" for stdout, None for none.
         folder: for one JSON and one contact sheet per series, or None.
-        heatmaps: also a full-size picture of every suspicious slice.
+        kinds: what else to write per series, see `ichscan.report.exports.KINDS`.
     """
 
     json: str | None = None
     folder: Path | None = None
-    heatmaps: bool = False
+    kinds: frozenset[str] = frozenset()
 
 
 def run_prediction(
@@ -60,18 +60,22 @@ def run_prediction(
     if outputs.folder is not None:
         from ichscan.report.files import SeriesWriter
 
-        writer = SeriesWriter(outputs.folder, outputs.heatmaps)
+        writer = SeriesWriter(outputs.folder, outputs.kinds)
     reports: list[Report] = []
+    results: list[dict[str, Any]] = []
     failures: list[OutputError] = []
     bar = Bar()
     with bar.shown():
-        found = examine(
-            paths, model, window, class_maps=writer is not None, fine_maps=outputs.heatmaps, progress=bar.callbacks()
-        )
+        fine = "heatmaps" in outputs.kinds
+        found = examine(paths, model, window, class_maps=writer is not None, fine_maps=fine, progress=bar.callbacks())
         for report, volume in found:
-            written: list[Path] = []
+            written: tuple[Path, ...] = ()
+            told = None
             try:
-                written = [] if writer is None else writer.write(report, volume)
+                if writer is not None:
+                    done = writer.write(report, volume)
+                    told, written = done.result, done.paths
+                    failures += _not_made(report, done.problems)
             except OutputError as error:  # the other series may be smaller, and their tables are still wanted
                 failures.append(error)
             del volume  # before the next series is read
@@ -79,9 +83,11 @@ def run_prediction(
                 with bar.hidden():
                     show_report(console, report, [path for path in written if path.suffix == ".png"])
             reports.append(without_maps(report))
+            if outputs.json is not None:
+                results.append(told or _result(reports[-1]))
     if outputs.json is not None:
         try:
-            _write_json(outputs.json, reports)
+            _write_json(outputs.json, results)
         except OutputError as error:
             failures.append(error)
     _close(console, outputs, bar.skipped)
@@ -126,10 +132,28 @@ def _name(report: Report) -> str:
     return f"{report.description} {uid}".strip()
 
 
-def _write_json(target: str, reports: list[Report]) -> None:
+def _not_made(report: Report, problems: Sequence[str]) -> list[OutputError]:
+    """Exports that could not be made; of a series that was not analysed, that failure is told already."""
+    if report.status == "analysed":
+        return [OutputError(f"{_name(report)}: {problem}") for problem in problems]
+    for problem in problems:
+        remark(f"{_name(report)}: {problem}")
+    return []
+
+
+def _result(report: Report) -> dict[str, Any]:
+    """The result without images, so that findings have no places."""
+    from ichscan.report.find import find
+    from ichscan.report.result import result
+    from ichscan.report.stored import stored
+
+    return result(report, stored(find(report)))
+
+
+def _write_json(target: str, results: list[dict[str, Any]]) -> None:
     from ichscan.report.result import to_json
 
-    text = to_json(reports)
+    text = to_json(results)
     if target == STDOUT:
         sys.stdout.write(text)
         return

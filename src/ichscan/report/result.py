@@ -1,7 +1,7 @@
 """The result JSON, schema `ichscan.result/1`: one object per series or unreadable file. See docs/result-json.md."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -11,34 +11,41 @@ from ichscan.types import Prediction, Report
 
 SCHEMA: Final = "ichscan.result/1"
 DIGITS: Final = 6
+MM_DIGITS: Final = 3
 
 
-def result(report: Report) -> dict[str, Any]:
-    """The contract's object: JSON types only, no NaN, the same keys whether analysed or not."""
+def result(report: Report, findings: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The contract's object: JSON types only, no NaN, the same keys whether analysed or not.
+
+    Args:
+        report: of one series or unreadable file.
+        findings: of the same, as `ichscan.report.stored.stored` gives them; None = without the key `findings`.
+    """
     prediction = report.prediction
-    return {
+    found = {
         "schema": SCHEMA,
         "status": report.status,
-        "reason": None if report.reason is None else _text(report.reason),
-        "study_instance_uid": _text(report.study_instance_uid),
-        "series_instance_uid": _text(report.series_instance_uid),
+        "reason": None if report.reason is None else as_text(report.reason),
+        "study_instance_uid": as_text(report.study_instance_uid),
+        "series_instance_uid": as_text(report.series_instance_uid),
         "slices_analysed": 0 if prediction is None else len(prediction.slices),
         "model": None if prediction is None else _model(prediction),
         "scan": {} if prediction is None else _scan(prediction),
         "slices": [] if prediction is None else _slices(report, prediction),
-        "warnings": [_text(warning) for warning in report.warnings],
+        "warnings": [as_text(warning) for warning in report.warnings],
         "timing_s": {stage: round(float(seconds), 4) for stage, seconds in report.timing_s.items()},
     }
+    return found if findings is None else found | {"findings": dict(findings)}
 
 
-def to_json(reports: Iterable[Report]) -> str:
-    """A JSON array with one object per report, also when there is only one or none."""
-    return json.dumps([result(report) for report in reports], indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+def to_json(results: Iterable[Mapping[str, Any]]) -> str:
+    """A JSON array of results (see `result`), also when there is only one or none."""
+    return json.dumps(list(results), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def one_to_json(report: Report) -> str:
-    """One object, not in an array: the file per series."""
-    return json.dumps(result(report), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+def one_to_json(result: Mapping[str, Any]) -> str:
+    """One result, not in an array: the file per series."""
+    return json.dumps(result, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def _model(prediction: Prediction) -> dict[str, str]:
@@ -61,9 +68,9 @@ def _scan(prediction: Prediction) -> dict[str, dict[str, Any]]:
 def _slices(report: Report, prediction: Prediction) -> list[dict[str, Any]]:
     return [
         {
-            "sop_instance_uid": _text(uid),
-            "file": _text(file),
-            "position_mm": round(position, 3),
+            "sop_instance_uid": as_text(uid),
+            "file": as_text(file),
+            "position_mm": round(position, MM_DIGITS),
             "probabilities": {label: _number(row[i]) for i, label in enumerate(LABELS)},
         }
         for uid, file, position, row in zip(
@@ -76,6 +83,6 @@ def _number(value: np.float32) -> float:
     return round(float(value), DIGITS)
 
 
-def _text(value: str) -> str:
-    """File names may hold bytes that are no UTF-8 (as lone surrogates): those become visible escapes."""
+def as_text(value: str) -> str:
+    """Text that UTF-8 can hold: bytes of file names that are none (lone surrogates) become visible escapes."""
     return value.encode("utf-8", "backslashreplace").decode("utf-8")

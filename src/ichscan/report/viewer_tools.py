@@ -1,0 +1,60 @@
+"""The left half of the HTML viewer: image, buttons, sliders and the probability strip."""
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+from ichscan.report.wording import Wording
+
+
+def tools(data: Mapping[str, Any], presets: Sequence[tuple[str, int, int]], oriented: bool, words: Wording) -> str:
+    """The elements that the script fills and listens to.
+
+    Args:
+        data: what the script works on: `total`, `slices`, `rows`, `cols`, `aspect`, `start`.
+        presets: key of the wording, centre and width in HU.
+        oriented: whether it is known which way the patient lies, so that sides can be named.
+        words: the language.
+    """
+    shown = len(data["slices"])
+    some = f'<p class="small">{escape(words["some_slices"].format(total=data["total"]))}</p>'
+    return f"""<section class="viewer" aria-label="{escape(words["images"])}">
+<div class="bar">{_buttons(presets, words)}
+<label><input type="checkbox" id="overlay" checked> {escape(words["overlay"])}</label>
+<label><span class="visually-hidden">{escape(words["opacity"])}</span>
+<input type="range" id="opacity" min="0" max="100" value="70" title="{escape(words["opacity"])}"></label>
+<button type="button" id="print">{escape(words["print"])}</button></div>
+<div class="stage" id="stage"><div class="frame" style="aspect-ratio: {data["aspect"]}">
+<canvas id="picture" width="{data["cols"]}" height="{data["rows"]}" role="img"></canvas>
+{_edges(words) if oriented else ""}<div id="mark" hidden></div></div></div>
+<p id="where" role="status" aria-live="polite"></p>
+<svg id="strip" preserveAspectRatio="none" role="img" aria-label="{escape(words["strip"])}"></svg>
+<input type="range" id="slice" min="0" max="{shown - 1}" value="{data["start"]}"
+ aria-label="{escape(words["slice_slider"])}">
+<p class="legend"><span class="ramp"></span> {escape(words["legend"])} {escape(words["no_heat"])}</p>
+{some if shown < data["total"] else ""}{_keys(len(presets), words)}
+<noscript><p>{escape(words["no_script"])}</p></noscript>
+</section>"""
+
+
+def _buttons(presets: Sequence[tuple[str, int, int]], words: Wording) -> str:
+    return "".join(
+        f'<button type="button" data-preset="{i}" aria-pressed="false" '
+        f'title="{escape(words["window"].format(name=words[name], centre=centre, width=width, key=i + 1))}">'
+        f"{escape(words[name])} {centre}/{width}</button>"
+        for i, (name, centre, width) in enumerate(presets)
+    )
+
+
+def _edges(words: Wording) -> str:
+    """LPS after the display flips: the patient's right is on the left, anterior is up."""
+    places = (("right", "R"), ("left", "L"), ("front", "A"), ("back", "P"))
+    return "".join(f'<span class="edge {place}">{escape(words[key])}</span>' for place, key in places)
+
+
+def _keys(presets: int, words: Wording) -> str:
+    return (
+        f'<p class="small keys"><kbd>↑</kbd> <kbd>↓</kbd> {escape(words["key_slices"])}; '
+        f"<kbd>1</kbd>-<kbd>{presets}</kbd> {escape(words['key_windows'])}; "
+        f"<kbd>o</kbd> {escape(words['key_overlay'])}</p>"
+    )
