@@ -1,0 +1,1 @@
+"""Who may do what: passwords, logins, machine tokens. See docs/service-security.md."""

@@ -1,0 +1,1 @@
+"""Worklist, viewer, DICOMweb and the API over HTTP. See docs/service-api.md."""
