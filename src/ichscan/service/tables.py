@@ -5,7 +5,19 @@ Times are seconds since 1970 (UTC, float): they sort and subtract alike in SQLit
 
 from typing import Any, Final
 
-from sqlalchemy import JSON, Boolean, Float, ForeignKey, Index, Integer, String, Text, UniqueConstraint
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Text,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 UID: Final = 64
@@ -98,7 +110,7 @@ class Instance(Table):
     rows: Mapped[int] = mapped_column(Integer, default=0)
     columns: Mapped[int] = mapped_column(Integer, default=0)
     frames: Mapped[int] = mapped_column(Integer, default=1)
-    size: Mapped[int] = mapped_column(Integer)
+    size: Mapped[int] = mapped_column(BigInteger)
     """Bytes of the file."""
     sha256: Mapped[str] = mapped_column(String(64))
     path: Mapped[str] = mapped_column(Text)
@@ -125,7 +137,13 @@ class Result(Table):
     """Objects of `ichscan.result/1` with findings, one per series."""
     folder: Mapped[str] = mapped_column(Text)
     """Holds per series UID.json, .png, .html, .txt, .fhir.json and UID-dicom/."""
-    __table_args__ = (UniqueConstraint("study_id", "generation"),)
+    __table_args__ = (
+        UniqueConstraint("study_id", "generation"),
+        # At most one current result of a study: take `current` from the others before one is added.
+        Index(
+            "result_current", "study_id", unique=True, sqlite_where=text("current"), postgresql_where=text("current")
+        ),
+    )
 
 
 class Job(Table):
