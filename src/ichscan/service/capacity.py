@@ -7,9 +7,14 @@ import time
 from pathlib import Path
 from typing import Final
 
+from sqlalchemy import func, select
+
 from ichscan.errors import OutputError
+from ichscan.report.write import write_atomically
+from ichscan.service.database import Database
 from ichscan.service.errors import FullError
 from ichscan.service.settings import Settings
+from ichscan.service.tables import Instance
 
 GB: Final = 10**9
 FRESH_S: Final = 1.0
@@ -74,3 +79,15 @@ def held(folder: Path) -> int:
     except (OSError, ValueError):
         return 0
     return told if isinstance(told, int) else 0
+
+
+def write_held(folder: Path, database: Database) -> None:
+    """Sums up what is held and tells the doors.
+
+    Raises:
+        DatabaseError: the database does not answer.
+        OutputError: the file cannot be written.
+    """
+    with database.read() as session:
+        total = session.scalar(select(func.sum(Instance.size))) or 0
+    write_atomically(folder / HELD, json.dumps(int(total)).encode())

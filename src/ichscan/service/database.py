@@ -14,9 +14,9 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.orm import Session
 
 from ichscan.errors import MissingExtraError, UsageError
+from ichscan.service.disk import make_private
 from ichscan.service.errors import DatabaseError
 from ichscan.service.settings import Settings
-from ichscan.service.spool import make_private
 
 FILE: Final = "ichscan.sqlite3"
 BUSY_S: Final = 30

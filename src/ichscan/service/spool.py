@@ -20,6 +20,7 @@ from typing import Final
 
 from ichscan.errors import OutputError
 from ichscan.service.capacity import Capacity
+from ichscan.service.disk import flush_folder, make_private
 from ichscan.service.errors import FullError
 from ichscan.service.settings import Settings
 
@@ -27,6 +28,8 @@ FOLDER: Final = "spool"
 IMAGE: Final = ".dcm"
 MARKER: Final = ".end"
 PART: Final = ".part"
+RECOVERED: Final = "recovered"
+"""Source of files that a start put back; see `recover`."""
 CHECK_BYTES: Final = 64 << 20
 """A file that grows is checked against the limits this often."""
 _SOURCE_BYTES: Final = 96
@@ -94,7 +97,7 @@ class Spool:
         try:
             self._fill(part, chunks)
             with _told(self._folder):
-                path = self._folder / f"{self._order():020d}-{secrets.token_hex(4)}-{_packed(source)}{suffix}"
+                path = self._folder / f"{spool_name(self._order(), secrets.token_hex(4), source)}{suffix}"
                 os.rename(part, path)
         except BaseException:
             part.unlink(missing_ok=True)
@@ -135,28 +138,10 @@ def entries(folder: Path) -> list[Entry]:
     return [_entry(spool / name) for name in names]
 
 
-def make_private(folder: Path) -> None:
-    """Makes a folder that only this user may look into: it will hold images of patients.
-
-    Raises:
-        OutputError: it cannot be made.
-    """
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        folder.mkdir(exist_ok=True, mode=0o700)
-    except OSError as error:
-        raise OutputError(f"{folder}: cannot be made ({error.strerror}); give another folder") from error
-
-
-def flush_folder(folder: Path) -> None:
-    """Has the names in a folder on the disk itself (fsync); systems that cannot do so are left alone."""
-    if not hasattr(os, "O_DIRECTORY"):
-        return
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+def spool_name(order: int, unique: str, source: str) -> str:
+    """Name of a file in the spool, without strikes and suffix."""
+    packed = base64.urlsafe_b64encode(source.encode("utf-8", "replace")[:_SOURCE_BYTES]).decode().rstrip("=")
+    return f"{order:020d}-{unique}-{packed}"
 
 
 @contextmanager
@@ -175,10 +160,6 @@ def _write_all(handle: int, chunk: Chunk) -> None:
     view = memoryview(chunk).cast("B")
     while view:
         view = view[os.write(handle, view) :]
-
-
-def _packed(source: str) -> str:
-    return base64.urlsafe_b64encode(source.encode("utf-8", "replace")[:_SOURCE_BYTES]).decode().rstrip("=")
 
 
 def _entry(path: Path) -> Entry:
