@@ -30,6 +30,8 @@ LOG: Final = logging.getLogger(__name__)
 KINDS: Final = ("send", "store", "hook")
 IDLE_S: Final = 0.2
 DOWN_S: Final = 2.0
+THREADS: Final = 8
+"""At most."""
 ABORTED_ATTEMPTS: Final = 10
 """A delivery during which the process died so often is set aside."""
 
@@ -64,8 +66,8 @@ class Sender:
             len(self._settings.dicom.peers) + len(self._settings.send.web_peers) + len(self._settings.send.hooks)
         )
         threads = [
-            threading.Thread(target=self._loop, args=(stop, f"{self._name}-{i}"), name=f"sender-{i}")
-            for i in range(min(2 + receivers, 8))
+            threading.Thread(target=self._loop, args=(stop, name), name=name)
+            for name in names_of(self._name)[: 2 + receivers]
         ]
         for thread in threads:
             thread.start()
@@ -134,6 +136,11 @@ class Sender:
         send = self._settings.send
         aside = fail(self._database, claimed, error, send.retry_s, send.attempts)
         LOG.warning("study %d: not delivered%s: %s", claimed.study_id, ", set aside" if aside else "", error)
+
+
+def names_of(name: str) -> list[str]:
+    """In which the threads of a sender claim jobs."""
+    return [f"{name}-{i}" for i in range(THREADS)]
 
 
 def _parcel(session: Session, settings: Settings, claimed: Claimed) -> Parcel | None:
