@@ -7,7 +7,7 @@ from typing import Final
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from ichscan.dicom.refusal import CT_CLASSES
+from ichscan.dicom.refusal import CT_CLASSES, SECONDARY_CAPTURE
 from ichscan.service.events import publish
 from ichscan.service.held_images import aside_path, image_path
 from ichscan.service.identify import Identity
@@ -164,7 +164,13 @@ class Batch:
 
 
 def concerns(identity: Identity) -> bool:
-    """Whether an analysis can come out otherwise for this image: reports and results of others do not change it."""
+    """Whether an analysis can come out otherwise for this image.
+
+    Reports, maps and screen captures are never analysed. So results that a PACS sends back, ours of before or those of
+    another node, do not have the study analysed again, which would send results again, without end.
+    """
+    if identity.sop_class_uid.startswith(SECONDARY_CAPTURE):
+        return False
     return identity.sop_class_uid in CT_CLASSES or identity.modality in ("", "CT")
 
 

@@ -161,6 +161,8 @@ class Job(Table):
     """"queued", "running", "done", "set_aside" or "outdated" (a later generation took its place)."""
     priority: Mapped[float] = mapped_column(Float, default=0.0)
     attempts: Mapped[int] = mapped_column(Integer, default=0)
+    deaths: Mapped[int] = mapped_column(Integer, default=0)
+    """In so many of them the worker died."""
     run_after: Mapped[float] = mapped_column(Float, default=0.0)
     lease_until: Mapped[float | None] = mapped_column(Float)
     """A running job whose lease has ended belongs to a worker that died; it is queued again."""

@@ -79,7 +79,7 @@ def claim(database: Database, worker: str, kinds: Collection[str], lease_s: floa
         worker: unlike that of any other process, before or now.
         kinds: of job that the worker does.
         lease_s: seconds for which it is the worker's; `renew` it well before they end.
-        attempts: a job whose worker died so often is set aside instead.
+        attempts: a job whose worker died so often (an analysis: died or failed) is set aside instead.
 
     Raises:
         DatabaseError: the database does not answer.
@@ -94,8 +94,7 @@ def claim(database: Database, worker: str, kinds: Collection[str], lease_s: floa
             job = session.scalar(select(Job).where(*ready).order_by(Job.priority.desc(), Job.id).limit(1))
             if job is None:
                 return None
-            if job.state == RUNNING and job.attempts >= attempts:
-                _set_aside(session, job, _died(job))
+            if job.state == RUNNING and _died(session, job, attempts):
                 session.flush()
                 continue
             job.state, job.worker, job.lease_until = RUNNING, worker[:64], now + lease_s
@@ -176,8 +175,7 @@ def release(database: Database, worker: str, *, died: bool = False, attempts: in
     with database.write() as session:
         jobs = session.scalars(select(Job).where(Job.state == RUNNING, Job.worker == worker[:64])).all()
         for job in jobs:
-            if died and job.attempts >= attempts:
-                _set_aside(session, job, _died(job))
+            if died and _died(session, job, attempts):
                 continue
             job.state, job.lease_until, job.worker = QUEUED, None, ""
             if not died:
@@ -190,7 +188,7 @@ def again(session: Session, job_id: int) -> bool:
     changed = session.scalar(
         update(Job)
         .where(Job.id == job_id, Job.state.in_((QUEUED, ASIDE)))
-        .values(state=QUEUED, attempts=0, run_after=0.0, error="", finished=None)
+        .values(state=QUEUED, attempts=0, deaths=0, run_after=0.0, error="", finished=None)
         .returning(Job.id)
     )
     return changed is not None
@@ -208,8 +206,17 @@ def _own(session: Session, claimed: Claimed) -> Job | None:
     return session.scalar(select(Job).where(Job.id == claimed.id, *owner))
 
 
-def _died(job: Job) -> str:
-    return f"the process that worked on it ended {job.attempts} times" + (f"; before: {job.error}" if job.error else "")
+def _died(session: Session, job: Job, attempts: int) -> bool:
+    """Counts the death of a worker against its job; whether the job is set aside by it.
+
+    A delivery fails for long while the receiver is down, which is no reason to suspect it of ending its sender.
+    """
+    job.deaths += 1
+    if max(job.deaths, job.attempts if job.kind == "analyse" else 0) < attempts:
+        return False
+    before = f"; before: {job.error}" if job.error else ""
+    _set_aside(session, job, f"the process that worked on it ended {job.deaths} times{before}")
+    return True
 
 
 def _set_aside(session: Session, job: Job, error: str) -> None:

@@ -126,6 +126,7 @@ def _results() -> None:
         sa.Column("state", sa.String(length=12), nullable=False),
         sa.Column("priority", sa.Float(), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("deaths", sa.Integer(), nullable=False),
         sa.Column("run_after", sa.Float(), nullable=False),
         sa.Column("lease_until", sa.Float(), nullable=True),
         sa.Column("worker", sa.String(length=64), nullable=False),
