@@ -10,6 +10,7 @@ from ichscan.datasets.collection import Collection
 from ichscan.datasets.cq500 import Cq500
 from ichscan.datasets.ctich_import import CtIchPictures
 from ichscan.datasets.ctich_nifti import CtIchVolumes
+from ichscan.datasets.feedback import FeedbackExport
 from ichscan.datasets.own import Own
 from ichscan.datasets.rsna import Rsna
 from ichscan.errors import DataError, UsageError
@@ -41,6 +42,10 @@ def _cq500(source: Path, labels: Path | None) -> Collection:
     return Cq500(source, labels)
 
 
+def _feedback(source: Path, labels: Path | None) -> Collection:
+    return FeedbackExport(source)
+
+
 def _own(source: Path, labels: Path | None) -> Collection:
     if labels is None:
         raise UsageError("data import own: give the CSV with --labels")
@@ -58,6 +63,10 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
             "your own DICOM files", "folder or zip archive of DICOM files",
             "CSV: file, sop_instance_uid or series_instance_uid; a column per known label; optional patient, part",
             _own,
+        ),
+        "feedback": Kind(
+            "what people said of results in `ichscan serve`", "zip archive of its export, or the folder of one", None,
+            _feedback,
         ),
     }
 )  # fmt: skip
