@@ -23,6 +23,7 @@ COMMANDS: Final[Mapping[str, Command]] = MappingProxyType(
         "predict": Command("ichscan.cli.predict", "analyse head CT scans"),
         "report": Command("ichscan.cli.report", "write reports of stored results: text, HTML, FHIR, DICOM"),
         "batch": Command("ichscan.cli.batch", "analyse many head CT scans, resumable, on all cores or machines"),
+        "serve": Command("ichscan.cli.serve", "receive, analyse, send back and show studies: the box beside the PACS"),
         "train": Command("ichscan.cli.train", "train and cross-validate a model by a recipe"),
         "tune": Command("ichscan.cli.tune", "try values of a recipe's keys, each a whole training"),
         "evaluate": Command("ichscan.cli.evaluate", "measure a model on labelled data: the evidence as one report"),
