@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from multiprocessing import parent_process
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from ichscan.errors import IchscanError, OutputError
 from ichscan.service.database import Database, open_database
+from ichscan.service.errors import DatabaseError
 from ichscan.service.logs import start_logging
 from ichscan.service.settings import Settings
 
@@ -24,6 +26,11 @@ if TYPE_CHECKING:
 
 LOG: Final = logging.getLogger(__name__)
 ALARMS_S: Final = 300.0
+REFUSALS_S: Final = 1.0
+REFUSALS: Final = 200
+"""Of one second that are kept; the log has all."""
+CRASHED: Final = 70
+"""Exit code after an error that nobody expected (sysexits.h: internal software error)."""
 CLOSING_S: Final = 5
 """For requests that are being answered when the service stops; event streams never end by themselves."""
 
@@ -54,9 +61,34 @@ class Context:
 
 def node(context: Context) -> None:
     """Receives by DICOM."""
-    from ichscan.service.node.server import serve_node
+    from ichscan.service.node import Node
+    from ichscan.service.spool import Spool
 
-    serve_node(context.settings, context.database, context.stop, context.ready)
+    told: deque[tuple[str, str]] = deque(maxlen=REFUSALS)
+    receiving = Node(context.settings, Spool(context.settings), lambda source, reason: told.append((source, reason)))
+    receiving.start()
+    context.ready()
+    try:
+        while not context.stop.wait(REFUSALS_S):
+            _keep_refusals(context.database, told)
+    finally:
+        receiving.stop()
+        _keep_refusals(context.database, told)
+
+
+def _keep_refusals(database: Database, told: deque[tuple[str, str]]) -> None:
+    """Many at once: whoever knocks often must not keep the others from the database."""
+    from ichscan.service.refusals import refused
+
+    kept = [told.popleft() for _ in range(len(told))]
+    if not kept:
+        return
+    try:
+        with database.write() as session:
+            for source, reason in kept:
+                refused(session, source, reason)
+    except DatabaseError as error:  # they are in the log
+        LOG.warning("%d refusals are not in the database: %s", len(kept), error)
 
 
 def registrar(context: Context) -> None:
@@ -175,6 +207,9 @@ def run(kind: str, name: str, settings: Settings, ready: Flag) -> None:
     except IchscanError as error:
         LOG.critical("%s", error)
         sys.exit(error.exit_code)
+    except Exception:  # multiprocessing would print its text, which may quote what a library was given
+        LOG.critical("the process ends", exc_info=True)
+        sys.exit(CRASHED)
 
 
 def _follow_parent(stop: threading.Event) -> None:
