@@ -42,15 +42,19 @@ def find_login(session: Session, text: str, web: WebSettings, now: float) -> tup
         return None
     digest = hash_secret(text)
     login = session.get(Login, digest)
-    if login is None or not same(login.token_sha256, digest):
+    if login is None or not same(login.token_sha256, digest) or not login_is_open(session, digest, web, now):
         return None
-    user = session.get(User, login.user_id)
-    if user is None or user.disabled:
-        return None
+    return login, session.get_one(User, login.user_id)
+
+
+def login_is_open(session: Session, token_sha256: str, web: WebSettings, now: float) -> bool:
+    """Whether the login that is stored under this hash is good now."""
+    login = session.get(Login, token_sha256)
+    user = None if login is None else session.get(User, login.user_id)
+    if login is None or user is None or user.disabled:
+        return False
     # a clock that was set back must not make a login last longer than it was meant to
-    if now >= login.expires or now >= login.used + web.idle_minutes * 60.0 or now < login.created - TOUCH_S:
-        return None
-    return login, user
+    return login.created - TOUCH_S <= now < min(login.expires, login.used + web.idle_minutes * 60.0)
 
 
 def needs_touch(login: Login, now: float) -> bool:

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from typing import Annotated, Final, Literal
 
 from fastapi import Depends, HTTPException, Request
+from sqlalchemy import select
 from starlette.requests import HTTPConnection
 
 from ichscan.service.security.secret import same
-from ichscan.service.security.sessions import find_login, needs_touch, touch
+from ichscan.service.security.sessions import find_login, login_is_open, needs_touch, touch
 from ichscan.service.security.tokens import find_token
-from ichscan.service.tables import Login, User
+from ichscan.service.tables import Login, MachineToken, User
 from ichscan.service.web.address import address_of
 from ichscan.service.web.state import Service, service_of
 from ichscan.service.web.trail import now, record_access
@@ -125,6 +126,15 @@ def _settled(request: Request, actor: Actor) -> Actor:
     if actor.must_change:
         raise refused(request, actor, "choose a password of your own first: POST /api/session/password")
     return actor
+
+
+def still_known(service: Service, actor: Actor) -> bool:
+    """Whether a login or token is still good: for answers that last."""
+    with service.database.read() as session:
+        if actor.kind == "token":
+            found = session.scalar(select(MachineToken).where(MachineToken.name == actor.name))
+            return found is not None and not found.revoked
+        return login_is_open(session, actor.login, service.settings.web, now())
 
 
 def _bearer(request: HTTPConnection) -> str | None:

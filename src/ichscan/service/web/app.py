@@ -1,7 +1,5 @@
 """The web application: every router, behind the same limits, headers and counters."""
 
-from importlib import import_module
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, FastAPI
@@ -9,13 +7,30 @@ from prometheus_client import CollectorRegistry
 
 from ichscan import __version__
 from ichscan.service.capacity import Capacity
+from ichscan.service.dicomweb import routes as dicomweb
+from ichscan.service.feedback import routes as feedback
+from ichscan.service.imagery import Imagery
 from ichscan.service.security.rates import Rates
 from ichscan.service.settings import Settings
-from ichscan.service.web import health, pages, session
+from ichscan.service.web import (
+    admin,
+    events,
+    files,
+    health,
+    images,
+    metrics,
+    pages,
+    session,
+    studies,
+    system,
+    trails,
+    uploads,
+)
 from ichscan.service.web.failures import add_handlers
 from ichscan.service.web.headers import SecurityHeaders
 from ichscan.service.web.limits import Limits
 from ichscan.service.web.measure import Measure, Meters
+from ichscan.service.web.metrics import TableCollector
 from ichscan.service.web.state import Service
 
 if TYPE_CHECKING:
@@ -38,9 +53,12 @@ def make_app(settings: Settings, database: "Database", spool: "Spool") -> FastAP
     app.state.service = Service(settings, database, spool)
     app.state.logins = Rates(web.logins_per_minute)
     app.state.capacity = Capacity(settings)
+    app.state.imagery = Imagery(settings, database)
+    app.state.followers = set()
     app.state.pages = pages.read_pages()
     app.state.meters = Meters(registry)
     app.state.registry = registry
+    registry.register(TableCollector(app.state.service))
     add_handlers(app)
     for router in _routers():
         app.include_router(router)
@@ -53,12 +71,19 @@ def make_app(settings: Settings, database: "Database", spool: "Spool") -> FastAP
 
 def _routers() -> list[APIRouter]:
     """In the order in which they are asked; the pages take every path that is left."""
-    return [session.router, health.router, *_of_others(), pages.router]
-
-
-def _of_others() -> list[APIRouter]:
-    found = []
-    for name in ("ichscan.service.dicomweb.routes", "ichscan.service.feedback.routes"):
-        if find_spec(name) is not None:
-            found.append(import_module(name).router)
-    return found
+    return [
+        session.router,
+        studies.router,
+        images.router,
+        files.router,
+        uploads.router,
+        events.router,
+        admin.router,
+        trails.router,
+        system.router,
+        health.router,
+        metrics.router,
+        dicomweb.router,
+        feedback.router,
+        pages.router,
+    ]

@@ -98,6 +98,7 @@ def log_out(request: Request, response: Response, actor: Annotated[Actor, Depend
     with service.database.write() as session:
         close_login(session, actor.login)
         audit(session, actor.label, "logout", None, address_of(request, service.settings.web))
+    response.headers["Clear-Site-Data"] = '"cache"'  # slices, on a machine that others use too
     response.delete_cookie(COOKIE, path="/", secure=_secure(service), httponly=True, samesite="strict")
 
 
