@@ -184,10 +184,13 @@ def release(database: Database, worker: str, *, died: bool = False, attempts: in
 
 
 def again(session: Session, job_id: int) -> bool:
-    """Queues a job anew that was set aside, or waits for a retry; False when it is in another state."""
+    """Queues a delivery anew that was set aside, or waits for a retry; False when it is in another state.
+
+    Of analyses see `ichscan.service.jobs.due.analyse_again`.
+    """
     changed = session.scalar(
         update(Job)
-        .where(Job.id == job_id, Job.state.in_((QUEUED, ASIDE)))
+        .where(Job.id == job_id, Job.kind != "analyse", Job.state.in_((QUEUED, ASIDE)))
         .values(state=QUEUED, attempts=0, deaths=0, run_after=0.0, error="", finished=None)
         .returning(Job.id)
     )

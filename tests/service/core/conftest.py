@@ -1,0 +1,43 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("sqlalchemy", reason="the extra serve is not installed")
+pytest.importorskip("alembic", reason="the extra serve is not installed")
+
+from tests.service.core.postgres import Postgres
+from tests.service.core.world import World
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    server = Postgres()
+    try:
+        server.start()
+        yield server
+    finally:
+        server.close()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """URL of an empty PostgreSQL database; none for SQLite in the folder."""
+    if request.param == "sqlite":
+        return ""
+    url: str = request.getfixturevalue("postgres").new_database()
+    return url
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    """A service without processes, on SQLite."""
+    with World(tmp_path / "service") as made:
+        yield made
+
+
+@pytest.fixture
+def any_world(tmp_path: Path, database_url: str) -> Iterator[World]:
+    """The same on SQLite and on PostgreSQL."""
+    with World(tmp_path / "service", database=database_url) as made:
+        yield made
