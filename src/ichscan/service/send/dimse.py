@@ -40,7 +40,7 @@ def store(peer: Peer, node: DicomSettings, paths: Sequence[Path]) -> int:
 
     with quiet_pydicom():
         kinds = {_kind(path) for path in paths}
-        with _associated(peer, node, sorted(kinds)) as association:
+        with associated(peer, node, sorted(kinds)) as association:
             for number, path in enumerate(paths):
                 dataset = dcmread(path)
                 try:
@@ -60,15 +60,19 @@ def store(peer: Peer, node: DicomSettings, paths: Sequence[Path]) -> int:
 def echo(peer: Peer, node: DicomSettings) -> None:
     """C-ECHO (PS3.7 section 9.1.5). Raises DeliveryError: not reachable, refused, or no answer of success."""
     verification = "1.2.840.10008.1.1"
-    with _associated(peer, node, [(verification, "1.2.840.10008.1.2")]) as association:
+    with associated(peer, node, [(verification, "1.2.840.10008.1.2")]) as association:
         status = association.send_c_echo()
         if status.get("Status") != 0:
             raise DeliveryError(f"{peer.name}: expected success of C-ECHO, found status {status.get('Status')}")
 
 
 @contextmanager
-def _associated(peer: Peer, node: DicomSettings, kinds: Sequence[tuple[str, str]]) -> "Iterator[Association]":
-    """An association that offers these SOP classes, each in its transfer syntaxes."""
+def associated(peer: Peer, node: DicomSettings, kinds: Sequence[tuple[str, str]]) -> "Iterator[Association]":
+    """An association as SCU that offers these SOP classes, each in one transfer syntax; released at the end.
+
+    Raises:
+        DeliveryError: not reachable, or refused.
+    """
     from pynetdicom.ae import ApplicationEntity
 
     entity = ApplicationEntity(node.ae_title)
