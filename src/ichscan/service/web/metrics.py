@@ -88,7 +88,7 @@ class TableCollector(Collector):
 
 def _tables(session: Session, time: float) -> Iterator[Metric]:
     studies = GaugeMetricFamily("ichscan_studies", "Studies held.", labels=["status"])
-    by_status = dict(session.execute(select(Study.status, func.count()).group_by(Study.status)).tuples().all())
+    by_status = dict(session.execute(select(Study.status, func.count()).group_by(Study.status)).all())
     for status in STATUSES:
         studies.add_metric([status], by_status.get(status, 0))
     yield studies

@@ -61,9 +61,9 @@ def rows_of(session: Session, studies: Sequence[Study], now: float, demo: bool) 
     """Rows of studies, in their order; with three more queries however many there are."""
     ids = [study.id for study in studies]
     current = select(Result.study_id, Result.id).where(Result.study_id.in_(ids), Result.current.is_(True))
-    results = dict(session.execute(current).tuples().all())
+    results = dict(session.execute(current).all())
     said = select(Feedback.study_id, func.count()).where(Feedback.study_id.in_(ids)).group_by(Feedback.study_id)
-    feedback = dict(session.execute(said).tuples().all())
+    feedback = dict(session.execute(said).all())
     deliveries = _deliveries(session, ids)
     rows = []
     for study in studies:

@@ -105,7 +105,7 @@ def worklist(
         total = session.scalar(select(func.count()).select_from(Study).where(chosen)) or 0
         found = session.scalars(select(Study).where(chosen).order_by(*order()).limit(limit).offset(offset)).all()
         by_status = select(Study.status, func.count()).group_by(Study.status)
-        counted = dict(session.execute(by_status).tuples().all())
+        counted = dict(session.execute(by_status).all())
         rows = rows_of(session, found, now(), demo)
     record_access(request, actor, "worklist")
     return Worklist(total=total, counts={name: counted.get(name, 0) for name in STATUSES}, studies=rows)
