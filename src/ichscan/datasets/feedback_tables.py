@@ -116,10 +116,10 @@ def _labels(row: dict[str, str], where: str, problems: list[Problem]) -> Labels:
             problems.append(Problem("bad_label", where, f"{label}: expected 0, 1 or nothing, found {text[:16]!r}"))
         values.append(int(text) if text in ("0", "1") else UNKNOWN)
     types = values[:ANY]
-    if (values[ANY] == 0 and types != [0] * len(TYPES)) or (values[ANY] == 1 and types == [0] * len(TYPES)):
+    if (values[ANY] == 0 and 1 in types) or (values[ANY] == 1 and types == [0] * len(TYPES)):
         problems.append(Problem("contradicting_label", where, "`any` is not the union of the types: unlabelled"))
         return (UNKNOWN,) * len(LABELS)
-    return tuple(values)
+    return (0,) * len(LABELS) if values[ANY] == 0 else tuple(values)
 
 
 def _number(text: str) -> float | None:

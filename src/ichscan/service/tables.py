@@ -267,7 +267,7 @@ class Feedback(Table):
     time: Mapped[float] = mapped_column(Float, index=True)
     model_sha256: Mapped[str] = mapped_column(String(64))
     verdicts: Mapped[dict[str, Any]] = mapped_column(JSON)
-    """Label -> "agree", "disagree" or "unsure"."""
+    """Label -> object: `verdict` ("agree", "disagree", "unsure", "present", "absent") and `state` it is about."""
     slices: Mapped[list[Any]] = mapped_column(JSON, default=list)
     """Objects: sop_instance_uid, label, present (bool)."""
     boxes: Mapped[list[Any]] = mapped_column(JSON, default=list)

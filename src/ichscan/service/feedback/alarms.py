@@ -49,7 +49,9 @@ class Alarm:
     def sentence(self) -> str:
         """For people; no patient data."""
         one = self.change
-        where = f" of {one.scanner}" if one.scanner else ""
+        # Names of scanners are whatever a header says: one line of a log stays one line.
+        scanner = "".join(c if c.isprintable() else " " for c in one.scanner)
+        where = f" of {scanner}" if scanner else ""
         model = "; the model changed meanwhile" if self.model_changed else ""
         return (
             f"{WORDING[one.measure]}{where}: {one.now:.2f} in {one.studies_now} studies, before {one.before:.2f} "
@@ -78,9 +80,10 @@ def spans(session: Session, settings: Settings, now: float) -> tuple[Span, Span]
     """The baseline and the last days, as `AlarmSettings` says."""
     start = now - settings.alarms.days * DAY
     first = start - settings.alarms.baseline_days * DAY
+    demo = settings.web.demo
     return (
-        Span(arrivals(session, first, start), remarks(session, first, start)),
-        Span(arrivals(session, start, now), remarks(session, start, now)),
+        Span(arrivals(session, first, start, hide=demo), remarks(session, first, start, hide=demo)),
+        Span(arrivals(session, start, now, hide=demo), remarks(session, start, now, hide=demo)),
     )
 
 
@@ -95,8 +98,11 @@ def current(session: Session, settings: Settings, now: float) -> list[Alarm]:
 def watch(database: Database, settings: Settings, now: float) -> list[Alarm]:
     """Publishes an event for each alarm that begins or ends; to be called every few minutes, by one process.
 
-    Its text is JSON: `alarm` ("begins" or "ends"), `measure`, `scanner`, and `sentence` when it begins. After a crash,
-    or when old events were deleted, an alarm that goes on may be told again.
+    Its text is JSON: `alarm` ("begins" or "ends"), `measure`, `scanner`, and `sentence` when it begins. When old events
+    were deleted, an alarm that goes on may be told again.
+
+    Returns:
+        Those that began; `current` gives all that hold.
 
     Raises:
         DatabaseError: the database does not answer.
@@ -112,7 +118,7 @@ def watch(database: Database, settings: Settings, now: float) -> list[Alarm]:
                 publish(session, KIND, None, _text(BEGINS, one.key, one.sentence))
             for key in ended:
                 publish(session, KIND, None, _text(ENDS, key))
-    return found
+    return begun
 
 
 def _told(session: Session) -> set[tuple[str, str]]:

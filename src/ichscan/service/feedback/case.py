@@ -10,6 +10,7 @@ from ichscan.labels import LABELS
 from ichscan.report.findings import ABSENT, PRESENT
 from ichscan.service.feedback.consensus import Consensus, consensus
 from ichscan.service.feedback.gather import Statement, Told
+from ichscan.service.feedback.record import verdicts_of
 from ichscan.service.feedback.verdicts import implied, label_of
 
 Row = Mapping[str, Any]
@@ -98,7 +99,7 @@ def _boxes(told: Told, agreed: Consensus) -> Iterator[Row]:
 def _verdicts(told: Told, one: Statement) -> Iterator[Row]:
     """Where labels come from: who said what, when, of which model's result."""
     base = {"study_instance_uid": told.study_instance_uid, **_whose(one), "counted": int(one.valid)}
-    for label, verdict in one.row.verdicts.items():
+    for label, verdict in verdicts_of(one.row).items():
         state = one.states.get(label, "")
         decided = label_of(state, verdict)
         value = "" if decided is None else decided

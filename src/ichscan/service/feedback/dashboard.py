@@ -27,15 +27,16 @@ def dashboard(session: Session, settings: Settings, days: int, now: float) -> di
     """
     today = datetime.fromtimestamp(now, UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     first = today - timedelta(days=days - 1)
-    span = Span(arrivals(session, first.timestamp(), now), remarks(session, first.timestamp(), now))
+    since, demo = first.timestamp(), settings.web.demo
+    span = Span(arrivals(session, since, now, hide=demo), remarks(session, since, now, hide=demo))
     return {
-        "since": first.timestamp(),
+        "since": since,
         "until": now,
         "days": days,
         "total": figures(span),
         "per_day": [
             {"date": f"{first + timedelta(days=i):%Y-%m-%d}", **figures(one)}
-            for i, one in enumerate(_by_day(span, first.timestamp(), days))
+            for i, one in enumerate(_by_day(span, since, days))
         ],
         "per_scanner": [{"scanner": name, **figures(span.of(name))} for name in scanners(span.arrivals)],
         "scores": _histogram(span.arrivals),

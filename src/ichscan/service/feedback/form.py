@@ -5,6 +5,8 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from ichscan.service.web.fields import LARGEST_ID
+
 Label = Literal["epidural", "intraparenchymal", "intraventricular", "subarachnoid", "subdural", "any"]
 Verdict = Literal["agree", "disagree", "unsure", "present", "absent"]
 Uid = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[0-9.]+$")]
@@ -14,7 +16,6 @@ Extent = Annotated[float, Field(gt=0, le=65535, allow_inf_nan=False)]
 MAX_MARKS: Final = 10_000
 MAX_BOXES: Final = 500
 MAX_REASON: Final = 2000
-IDS: Final = 2**31 - 1
 STRICT: Final = ConfigDict(extra="forbid", strict=True)
 
 
@@ -43,7 +44,7 @@ class Told(BaseModel):
     """What a person says of the current result of a study."""
 
     model_config = STRICT
-    result_id: Annotated[int, Field(ge=1, le=IDS, description="of the result that was looked at")]
+    result_id: Annotated[int, Field(ge=1, le=LARGEST_ID, description="of the result that was looked at")]
     verdicts: dict[Label, Verdict] = Field(default_factory=dict, description='"present" and "absent" say it outright')
     slices: Annotated[list[SliceMark], Field(max_length=MAX_MARKS)] = Field(default_factory=list)
     boxes: Annotated[list[BoxMark], Field(max_length=MAX_BOXES)] = Field(default_factory=list)

@@ -7,8 +7,8 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from ichscan.service.feedback.record import newest
-from ichscan.service.feedback.stated import series_of_slices, states_by_series, states_of
+from ichscan.service.feedback.record import newest, states_told, verdicts_of
+from ichscan.service.feedback.stated import series_of_slices, states_by_series
 from ichscan.service.feedback.verdicts import Said, said
 from ichscan.service.tables import Feedback, Instance, Result, Series, Study
 
@@ -19,7 +19,7 @@ class Statement:
 
     Attributes:
         reader: "reader-1" ...: by whom first said something here; the same in every export of this database.
-        states: label -> state, of the result that it is about.
+        states: label -> state in the result when it was said.
         valid: every slice of the current result was in that one as well; otherwise more came since, and it is left out.
     """
 
@@ -77,9 +77,9 @@ def _study(session: Session, study: Study, readers: Mapping[str, str]) -> Told:
 
 
 def _statement(row: Feedback, content: list[Any], slices: Iterable[str], readers: Mapping[str, str]) -> Statement:
-    states = states_of(content)
+    verdicts, states = verdicts_of(row), states_told(row)
     valid = {*slices} <= {*series_of_slices(content)}
-    return Statement(readers[row.user], row, states, said(states, row.verdicts, row.slices, row.boxes), valid)
+    return Statement(readers[row.user], row, states, said(states, verdicts, row.slices, row.boxes), valid)
 
 
 def _files(session: Session, study_id: int) -> Iterator[tuple[str, str]]:

@@ -1,6 +1,6 @@
 """The append-only table of what people said of results."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from sqlalchemy import select
@@ -61,7 +61,7 @@ def add(session: Session, study_id: int, user: str, told: Told, now: float) -> F
         user=user,
         time=now,
         model_sha256=result.model_sha256,
-        verdicts=dict(told.verdicts),
+        verdicts=_with_states(told, states_of(result.content)),
         slices=[one.model_dump() for one in told.slices],
         boxes=[one.model_dump() for one in told.boxes],
         reason=told.reason,
@@ -77,12 +77,29 @@ def of_study(session: Session, study_id: int) -> list[Feedback]:
     return list(session.scalars(select(Feedback).where(Feedback.study_id == study_id).order_by(Feedback.id.desc())))
 
 
+def verdicts_of(row: Feedback) -> dict[str, str]:
+    """Label -> verdict."""
+    return {label: str(one["verdict"]) for label, one in row.verdicts.items()}
+
+
+def states_told(row: Feedback) -> dict[str, str]:
+    """Label -> state in the result when the verdict was given; "" when it was not analysed.
+
+    Kept with the verdict, since a result is made anew by another model: "disagree" must not turn into its opposite.
+    """
+    return {label: str(one["state"]) for label, one in row.verdicts.items()}
+
+
 def newest(rows: Iterable[Feedback]) -> dict[tuple[str, int], Feedback]:
     """(user, study id) -> the row that counts: the last one that was added."""
     found: dict[tuple[str, int], Feedback] = {}
     for row in sorted(rows, key=lambda one: one.id):
         found[row.user, row.study_id] = row
     return found
+
+
+def _with_states(told: Told, states: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    return {label: {"verdict": verdict, "state": states.get(label, "")} for label, verdict in told.verdicts.items()}
 
 
 def _check(session: Session, study_id: int, result: Result, told: Told) -> None:

@@ -2,27 +2,37 @@
 
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request
+from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from fastapi.responses import StreamingResponse
 
 from ichscan.service.audit import audit
 from ichscan.service.feedback.dashboard import dashboard
 from ichscan.service.feedback.export import plan, stream
-from ichscan.service.feedback.form import IDS, Told
-from ichscan.service.feedback.record import ImplausibleError, OutdatedError, UnknownStudyError, add, of_study
+from ichscan.service.feedback.form import Told
+from ichscan.service.feedback.record import (
+    ImplausibleError,
+    OutdatedError,
+    UnknownStudyError,
+    add,
+    of_study,
+    states_told,
+    verdicts_of,
+)
 from ichscan.service.tables import Feedback, Study
 from ichscan.service.web.access import Actor, administrator, person, reader
 from ichscan.service.web.address import address_of
+from ichscan.service.web.answers import KNOWN, OF_STUDY
+from ichscan.service.web.fields import Id
 from ichscan.service.web.state import service_of
 from ichscan.service.web.trail import now, record_access
 
 router = APIRouter(prefix="/api", tags=["feedback"])
-StudyId = Annotated[int, Path(ge=1, le=IDS)]
 MAX_DAYS: Final = 366
+ARCHIVE: Final = {"content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}}}
 
 
-@router.post("/studies/{study_id}/feedback", status_code=201)
-def give(request: Request, study_id: StudyId, told: Told, actor: Annotated[Actor, Depends(person)]) -> dict[str, Any]:
+@router.post("/studies/{study_id}/feedback", status_code=201, responses=OF_STUDY)
+def give(request: Request, study_id: Id, told: Told, actor: Annotated[Actor, Depends(person)]) -> dict[str, Any]:
     """Adds what the user says of the current result; an earlier statement of the same user no longer counts.
 
     404 no such study; 409 the result is not the current one; 422 it contradicts itself or marks other images.
@@ -42,10 +52,11 @@ def give(request: Request, study_id: StudyId, told: Told, actor: Annotated[Actor
         raise HTTPException(422, str(error)) from error
 
 
-@router.get("/studies/{study_id}/feedback")
-def given(request: Request, study_id: StudyId, actor: Annotated[Actor, Depends(reader)]) -> dict[str, Any]:
+@router.get("/studies/{study_id}/feedback", responses=OF_STUDY)
+def given(request: Request, study_id: Id, actor: Annotated[Actor, Depends(reader)]) -> dict[str, Any]:
     """All that was said of a study, the newest first; `counts` is false for what its user replaced."""
-    with service_of(request).database.read() as session:
+    service = service_of(request)
+    with service.database.read() as session:
         if session.get(Study, study_id) is None:
             raise HTTPException(404, f"study {study_id}: expected one that is held, found none")
         rows = of_study(session, study_id)
@@ -53,10 +64,11 @@ def given(request: Request, study_id: StudyId, actor: Annotated[Actor, Depends(r
     last: dict[str, int] = {}
     for row in rows:
         last.setdefault(row.user, row.id)
-    return {"feedback": [_shown(row) | {"counts": last[row.user] == row.id} for row in rows]}
+    hidden = {"reason": ""} if service.settings.web.demo else {}
+    return {"feedback": [_shown(row) | {"counts": last[row.user] == row.id} | hidden for row in rows]}
 
 
-@router.get("/feedback/export", response_class=StreamingResponse)
+@router.get("/feedback/export", response_class=StreamingResponse, responses=KNOWN | {200: ARCHIVE})
 def export(
     request: Request,
     actor: Annotated[Actor, Depends(administrator)],
@@ -79,7 +91,7 @@ def export(
     return StreamingResponse(stream(content), media_type="application/zip", headers=headers)
 
 
-@router.get("/dashboard")
+@router.get("/dashboard", responses=KNOWN)
 def figures(
     request: Request,
     actor: Annotated[Actor, Depends(reader)],
@@ -99,7 +111,8 @@ def _shown(row: Feedback) -> dict[str, Any]:
         "time": row.time,
         "user": row.user,
         "model_sha256": row.model_sha256,
-        "verdicts": row.verdicts,
+        "verdicts": verdicts_of(row),
+        "states": states_told(row),
         "slices": row.slices,
         "boxes": row.boxes,
         "reason": row.reason,

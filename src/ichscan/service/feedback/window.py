@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from hashlib import sha256
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from ichscan.service.feedback.stated import states_of
+from ichscan.service.feedback.record import newest, states_told, verdicts_of
 from ichscan.service.feedback.verdicts import AGREE, DISAGREE, outcome
 from ichscan.service.tables import ANALYSED, NOT_ANALYSABLE, SET_ASIDE, Feedback, Result, Study
 
@@ -56,8 +57,15 @@ class Remark:
     outcomes: dict[str, tuple[str, str, str | None]]
 
 
-def arrivals(session: Session, since: float, until: float) -> list[Arrival]:
-    """Studies whose first image came in [since, until), oldest first."""
+def arrivals(session: Session, since: float, until: float, *, hide: bool = False) -> list[Arrival]:
+    """Studies whose first image came in [since, until), oldest first.
+
+    Args:
+        session: to read with.
+        since: seconds since 1970.
+        until: seconds since 1970, not included.
+        hide: names of scanners, in a demonstration.
+    """
     query = (
         select(
             Study.id, Study.first_received, Study.station, Study.status, Study.probability, Study.suspected,
@@ -69,35 +77,35 @@ def arrivals(session: Session, since: float, until: float) -> list[Arrival]:
     )  # fmt: skip
     return [
         Arrival(
-            row.id, row.first_received, row.station, row.status, row.probability, row.suspected,
+            row.id, row.first_received, _scanner(row.station, hide), row.status, row.probability, row.suspected,
             None if row.created is None else max(row.created - row.last_received, 0.0), row.model_sha256 or "",
         )
         for row in session.execute(query)
     ]  # fmt: skip
 
 
-def remarks(session: Session, since: float, until: float) -> list[Remark]:
-    """What was said in [since, until); of one person and study the last."""
+def remarks(session: Session, since: float, until: float, *, hide: bool = False) -> list[Remark]:
+    """What was said in [since, until); of one person and study the last. `hide`: see `arrivals`."""
     query = (
-        select(Feedback.user, Feedback.study_id, Feedback.time, Feedback.verdicts, Feedback.result_id, Study.station)
+        select(Feedback, Study.station)
         .join(Study, Study.id == Feedback.study_id)
         .where(Feedback.time >= since, Feedback.time < until)
-        .order_by(Feedback.id)
     )
-    last = {(row.user, row.study_id): row for row in session.execute(query)}
-    states: dict[int, dict[str, str]] = {}
-    found = []
-    for row in last.values():
-        if row.result_id not in states:
-            content = session.scalar(select(Result.content).where(Result.id == row.result_id))
-            states[row.result_id] = states_of(content or [])
-        stated = states[row.result_id]
-        outcomes = {
-            label: (stated.get(label, ""), verdict, outcome(stated.get(label), verdict))
-            for label, verdict in row.verdicts.items()
-        }
-        found.append(Remark(row.study_id, row.time, row.station, outcomes))
-    return found
+    found = [(feedback, station) for feedback, station in session.execute(query)]
+    stations = {feedback.study_id: _scanner(station, hide) for feedback, station in found}
+    return [_remark(row, stations[row.study_id]) for row in newest(feedback for feedback, _ in found).values()]
+
+
+def _remark(row: Feedback, scanner: str) -> Remark:
+    states = states_told(row)
+    outcomes = {
+        label: (states[label], verdict, outcome(states[label], verdict)) for label, verdict in verdicts_of(row).items()
+    }
+    return Remark(row.study_id, row.time, scanner, outcomes)
+
+
+def _scanner(station: str, hide: bool) -> str:
+    return f"scanner {sha256(station.encode()).hexdigest()[:4]}" if hide and station else station
 
 
 def studies_agreed(found: Iterable[Remark]) -> dict[int, bool]:
