@@ -1,0 +1,111 @@
+import type { SeriesImages } from "../types";
+
+export type Vector = [number, number, number];
+
+/**
+ * How the slices of a series are shown: the patient's right on the left, anterior up. Slices are turned so far when
+ * they are loaded that rows and columns only have to be drawn as they come.
+ */
+export interface Geometry {
+  rows: number;
+  cols: number;
+  rowMm: number;
+  colMm: number;
+  /** Whether mm are known. */
+  measured: boolean;
+  flipX: boolean;
+  flipY: boolean;
+  /** Direction of increasing column, and of increasing row, LPS, after the flips. */
+  across: Vector;
+  down: Vector;
+  normal: Vector;
+  edges: { left: string; right: string; top: string; bottom: string } | null;
+}
+
+const AXES: [string, string][] = [["L", "R"], ["P", "A"], ["H", "F"]];
+const SECOND = 0.4;
+
+/** Letters of the direction (PS3.3 C.7.6.1.1.1), the strongest first; a second one only when it says much. */
+export function letters(direction: Vector): string {
+  return direction
+    .map((value, axis) => ({ size: Math.abs(value), letter: AXES[axis]![value > 0 ? 0 : 1] }))
+    .sort((a, b) => b.size - a.size)
+    .filter((one, place) => one.size > (place === 0 ? 0 : SECOND))
+    .slice(0, 2)
+    .map((one) => one.letter)
+    .join("");
+}
+
+const times = (v: Vector, by: number): Vector => [v[0] * by, v[1] * by, v[2] * by];
+
+function cross(a: Vector, b: Vector): Vector {
+  return [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]];
+}
+
+export function geometryOf(series: SeriesImages): Geometry {
+  const told = series.orientation;
+  const known = told !== null && told.length === 6;
+  const row = (known ? told.slice(0, 3) : [1, 0, 0]) as Vector;
+  const column = (known ? told.slice(3) : [0, 1, 0]) as Vector;
+  const flipX = strongest(row) < 0;
+  const flipY = strongest(column) < 0;
+  const across = times(row, flipX ? -1 : 1);
+  const down = times(column, flipY ? -1 : 1);
+  const [rowMm, colMm] = series.spacing_mm ?? [1, 1];
+  return {
+    rows: series.rows, cols: series.cols, rowMm, colMm, measured: series.spacing_mm !== null, flipX, flipY, across, down,
+    normal: cross(across, down),
+    edges: known
+      ? {
+          left: letters(times(across, -1)), right: letters(across),
+          top: letters(times(down, -1)), bottom: letters(down),
+        }
+      : null,
+  };
+}
+
+function strongest(direction: Vector): number {
+  return direction.reduce((most, value) => (Math.abs(value) > Math.abs(most) ? value : most), 0);
+}
+
+/** A pixel as acquired -> as shown, and back; the centre of the first pixel is (0, 0). */
+export function shown(geometry: Geometry, row: number, column: number): [number, number] {
+  return [
+    geometry.flipY ? geometry.rows - 1 - row : row,
+    geometry.flipX ? geometry.cols - 1 - column : column,
+  ];
+}
+
+/** Turns pixels in row order as the geometry says; the same array when there is nothing to turn. */
+export function turned<T extends Int16Array | Uint8Array>(pixels: T, rows: number, cols: number, geometry: Geometry): T {
+  if (!geometry.flipX && !geometry.flipY) return pixels;
+  const out = pixels.slice() as T;
+  for (let row = 0; row < rows; row++) {
+    const from = (geometry.flipY ? rows - 1 - row : row) * cols;
+    const line = pixels.subarray(from, from + cols);
+    out.set(line, row * cols);
+    if (geometry.flipX) out.subarray(row * cols, (row + 1) * cols).reverse();
+  }
+  return out;
+}
+
+/** World coordinates (mm) of a pixel of the slice at `position` mm along the normal. */
+export function world(geometry: Geometry, position: number, row: number, column: number): Vector {
+  const { across, down, normal, colMm, rowMm } = geometry;
+  return [0, 1, 2].map(
+    (axis) => normal[axis]! * position + across[axis]! * column * colMm + down[axis]! * row * rowMm,
+  ) as Vector;
+}
+
+/** The pixel (row, column), fractional, of a point in world coordinates. */
+export function pixel(geometry: Geometry, position: number, point: ArrayLike<number>): [number, number] {
+  const { across, down, normal, colMm, rowMm } = geometry;
+  let row = 0;
+  let column = 0;
+  for (let axis = 0; axis < 3; axis++) {
+    const off = (point[axis] ?? 0) - normal[axis]! * position;
+    column += off * across[axis]!;
+    row += off * down[axis]!;
+  }
+  return [row / rowMm, column / colMm];
+}

@@ -1,0 +1,102 @@
+import {
+  addTool, annotation, EllipticalROITool, Enums, LengthTool, PanTool, RectangleROITool, StackScrollTool,
+  ToolGroupManager, WindowLevelTool, ZoomTool, type Types,
+} from "@cornerstonejs/tools";
+
+/** A box that a reader draws for feedback; it tells no figures. */
+class FeedbackBoxTool extends RectangleROITool {
+  static override toolName = "FeedbackBox";
+}
+
+export const BOX = FeedbackBoxTool.toolName;
+const GROUP = "ichscan";
+const { MouseBindings, KeyboardBindings } = Enums;
+
+/** Tools that the main mouse button and one finger can have, by the name that the toolbar uses. */
+export const TOOLS: Record<string, string> = {
+  scroll: StackScrollTool.toolName,
+  window: WindowLevelTool.toolName,
+  pan: PanTool.toolName,
+  zoom: ZoomTool.toolName,
+  length: LengthTool.toolName,
+  region: EllipticalROITool.toolName,
+  box: BOX,
+};
+const MEASURING = [LengthTool.toolName, EllipticalROITool.toolName, BOX];
+
+type Stats = Record<string, { area?: number; mean?: number; stdDev?: number; min?: number; max?: number;
+  areaUnit?: string; isEmptyArea?: boolean }>;
+
+const round = (value: number | undefined): string => (value === undefined ? "–" : String(Math.round(value)));
+
+/** What stands beside a region: area, mean, spread and range in HU. */
+function regionLines(data: { cachedStats: Stats }, target: string): string[] {
+  const one = data.cachedStats[target];
+  if (!one || one.area === undefined) return [];
+  const unit = one.areaUnit?.startsWith("mm") ? "mm²" : "px²";
+  return [
+    `${one.area < 100 ? one.area.toFixed(1) : round(one.area)} ${unit}`,
+    `mean ${round(one.mean)} ± ${round(one.stdDev)} HU`,
+    `${round(one.min)} to ${round(one.max)} HU`,
+  ];
+}
+
+function boxLines(data: { label?: string }): string[] {
+  return data.label ? [data.label] : [];
+}
+
+const AMBER = "rgb(255, 214, 102)";
+const BLUE = "rgb(124, 220, 255)";
+const LINES = {
+  color: AMBER, colorHighlighted: BLUE, colorSelected: BLUE, textBoxColor: AMBER, textBoxColorHighlighted: BLUE,
+  textBoxColorSelected: BLUE, lineWidth: "1.5", textBoxFontSize: "13px", textBoxFontFamily: "system-ui, sans-serif",
+};
+
+let added = false;
+
+/** The tool group of all panes, with the bindings that never change; see the keyboard help. */
+export function toolGroup(): Types.IToolGroup {
+  if (!added) {
+    added = true;
+    for (const tool of [StackScrollTool, WindowLevelTool, PanTool, ZoomTool, LengthTool, EllipticalROITool,
+      FeedbackBoxTool]) addTool(tool);
+    const { style } = annotation.config;
+    style.setDefaultToolStyles({ ...style.getDefaultToolStyles(), ...LINES } as Parameters<
+      typeof style.setDefaultToolStyles
+    >[0]);
+  }
+  const existing = ToolGroupManager.getToolGroup(GROUP);
+  if (existing) return existing;
+  const group = ToolGroupManager.createToolGroup(GROUP);
+  if (!group) throw new Error("the tool group cannot be made");
+  group.addTool(StackScrollTool.toolName);
+  group.addTool(WindowLevelTool.toolName);
+  group.addTool(PanTool.toolName);
+  group.addTool(ZoomTool.toolName);
+  group.addTool(LengthTool.toolName);
+  group.addTool(EllipticalROITool.toolName, { getTextLines: regionLines });
+  group.addTool(BOX, { getTextLines: boxLines });
+  return group;
+}
+
+/** Gives the main button to a tool; right drag is always the window, middle drag pans, two fingers zoom. */
+export function choose(group: Types.IToolGroup, tool: string): void {
+  const primary = TOOLS[tool] ?? StackScrollTool.toolName;
+  for (const name of Object.values(TOOLS)) {
+    if (name !== primary) (MEASURING.includes(name) ? group.setToolPassive(name) : group.setToolDisabled(name));
+  }
+  const always: Record<string, Types.IToolBinding[]> = {
+    [StackScrollTool.toolName]: [{ mouseButton: MouseBindings.Wheel }],
+    [WindowLevelTool.toolName]: [{ mouseButton: MouseBindings.Secondary }],
+    [PanTool.toolName]: [{ mouseButton: MouseBindings.Auxiliary }],
+    [ZoomTool.toolName]: [
+      { mouseButton: MouseBindings.Primary, modifierKey: KeyboardBindings.Shift },
+      { numTouchPoints: 2 },
+    ],
+  };
+  for (const name of new Set([...Object.keys(always), primary])) {
+    const bindings = [...(always[name] ?? [])];
+    if (name === primary) bindings.push({ mouseButton: MouseBindings.Primary }, { numTouchPoints: 1 });
+    group.setToolActive(name, { bindings });
+  }
+}
