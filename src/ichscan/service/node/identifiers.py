@@ -78,6 +78,8 @@ class _Walk:
             if length == _UNDEFINED:
                 self._over_nested(implicit)
                 continue
+            if self._at + length > end:
+                raise IndexError(tag)
             if tag in _NAMES and length <= 64:
                 found[tag] = bytes(self._data[self._at : self._at + length])
             self._at += length

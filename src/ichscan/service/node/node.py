@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from pynetdicom import AE, evt
+from pynetdicom import AE, _config, evt
 
 from ichscan.errors import OutputError
 from ichscan.service.node.callers import Callers, plain_address
@@ -75,6 +75,9 @@ class Node:
             OutputError: the address cannot be listened on.
         """
         dicom = self._settings
+        # A documented option of pynetdicom: otherwise it words its log of every unit even when nobody logs it, and
+        # would log identifiers.
+        _config.LOG_HANDLER_LEVEL = "none"
         try:
             entity = self._entity()
             server = NodeServer(
