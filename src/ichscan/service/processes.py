@@ -175,6 +175,8 @@ def _warm() -> None:
 
 def sender(context: Context) -> None:
     """Delivers results."""
+    import pynetdicom  # noqa: F401  # now, not when the first result waits
+
     from ichscan.service.jobs.deliver import Sender
 
     context.ready()
