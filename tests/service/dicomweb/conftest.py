@@ -36,7 +36,7 @@ class Box:
 
     def get(self, path: str, accept: str | None = None, **parameters: str):
         headers = {} if accept is None else {"Accept": accept}
-        return self.client.get(f"/dicom-web{path}", params=parameters, headers=headers)
+        return self.client.get(f"/dicom-web{path}", params=parameters or None, headers=headers)
 
 
 BOUNDARY = "ichscan-test"

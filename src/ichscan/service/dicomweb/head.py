@@ -110,7 +110,8 @@ def _beyond_meta(tag: BaseTag, vr: str | None, length: int) -> bool:
 
 
 def _head(dataset: Dataset) -> Head:
-    found = [_uid(dataset, keyword) for keyword in _FACTS]
+    with quiet_pydicom():
+        found = [_uid(dataset, keyword) for keyword in _FACTS]
     absent = [keyword for keyword, value in zip(_FACTS, found, strict=True) if not value]
     if absent:
         raise BrokenHeadError(f"expected a UID as {absent[0]}, found none (PS3.5 section 9.1)", *found[:2])
