@@ -1,3 +1,4 @@
+import json
 from typing import Any
 
 import pytest
@@ -93,10 +94,25 @@ def test_what_cannot_be_is_refused(ward: Ward, told: dict[str, Any], message: st
         assert of_study(session, study) == []
 
 
+def test_a_verdict_is_about_what_was_shown(ward: Ward) -> None:
+    study = ward.study({"any": "present"}, series=2)
+    with ward.database.write() as session:
+        row = session.get_one(Result, ward.result_of(study))
+        content = json.loads(json.dumps(row.content))
+        content[1]["findings"]["labels"]["any"]["state"] = "absent"
+        row.content = content
+    assert states_told(ward.say(study, verdicts={"any": "disagree"})) == {"any": "mixed"}
+    assert states_told(ward.say(study, verdicts={"any": "agree"}, states={"any": "absent"})) == {"any": "absent"}
+    with pytest.raises(OutdatedError, match=r"states \(absent and present\), found one on uncertain; load the study"):
+        ward.say(study, verdicts={"any": "agree"}, states={"any": "uncertain"})
+
+
 def test_a_scan_that_was_not_analysed_can_be_labelled_outright(ward: Ward) -> None:
     study = ward.study()
     with ward.database.write() as session:
         session.get_one(Result, ward.result_of(study)).content = [{"status": "not_analysable", "slices": []}]
+    with pytest.raises(OutdatedError, match=r"states \(none\), found one on present"):
+        ward.say(study, verdicts={"any": "agree"}, states={"any": "present"})
     with pytest.raises(ImplausibleError, match="was not analysed; say present, absent or unsure"):
         ward.say(study, verdicts={"any": "agree"})
     assert states_told(ward.say(study, verdicts={"any": "absent"})) == {"any": ""}

@@ -26,6 +26,8 @@ STATES = ("present", "uncertain", "absent", "")
         ("present", "present", 1, "agree"),
         (None, "present", 1, None),
         (None, "agree", None, None),
+        ("mixed", "disagree", None, None),
+        ("mixed", "absent", 0, None),
     ],
 )
 def test_what_a_verdict_means(state: str | None, verdict: str, label: int | None, agrees: str | None) -> None:

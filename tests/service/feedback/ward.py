@@ -35,8 +35,8 @@ def result(study: str, series: str, sops: list[str], states: Mapping[str, str]) 
 
 
 class Ward:
-    def __init__(self, folder: Path) -> None:
-        self.settings = Settings(folder=folder)
+    def __init__(self, folder: Path, database: str = "") -> None:
+        self.settings = Settings(folder=folder, database=database)
         self.database = open_database(self.settings)
         self.count = 0
 

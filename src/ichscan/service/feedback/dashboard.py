@@ -29,6 +29,7 @@ def dashboard(session: Session, settings: Settings, days: int, now: float) -> di
     first = today - timedelta(days=days - 1)
     since, demo = first.timestamp(), settings.web.demo
     span = Span(arrivals(session, since, now, hide=demo), remarks(session, since, now, hide=demo))
+    by_scanner = span.by_scanner()
     return {
         "since": since,
         "until": now,
@@ -38,7 +39,7 @@ def dashboard(session: Session, settings: Settings, days: int, now: float) -> di
             {"date": f"{first + timedelta(days=i):%Y-%m-%d}", **figures(one)}
             for i, one in enumerate(_by_day(span, since, days))
         ],
-        "per_scanner": [{"scanner": name, **figures(span.of(name))} for name in scanners(span.arrivals)],
+        "per_scanner": [{"scanner": name, **figures(by_scanner[name])} for name in scanners(span.arrivals)],
         "scores": _histogram(span.arrivals),
         "agreement": {label: _verdicts(span.remarks, label) for label in LABELS},
         "alarms": [one.to_json() for one in current(session, settings, now)],

@@ -31,12 +31,15 @@ class Span:
     arrivals: Sequence[Arrival]
     remarks: Sequence[Remark]
 
-    def of(self, scanner: str) -> "Span":
-        """Of one scanner alone."""
-        return Span(
-            [one for one in self.arrivals if one.scanner == scanner],
-            [one for one in self.remarks if one.scanner == scanner],
-        )
+    def by_scanner(self) -> dict[str, "Span"]:
+        """Scanner -> what is of it alone."""
+        came: dict[str, list[Arrival]] = {}
+        said: dict[str, list[Remark]] = {}
+        for arrival in self.arrivals:
+            came.setdefault(arrival.scanner, []).append(arrival)
+        for remark in self.remarks:
+            said.setdefault(remark.scanner, []).append(remark)
+        return {name: Span(came.get(name, []), said.get(name, [])) for name in (*came, *(said.keys() - came.keys()))}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +70,9 @@ class Change:
 def changes(before: Span, now: Span, settings: AlarmSettings) -> list[Change]:
     """Every comparison that has `settings.least` studies on both sides: all together first, then scanner by scanner."""
     found = list(_compare("", before, now, settings))
+    old, new = before.by_scanner(), now.by_scanner()
     for scanner in scanners(now.arrivals):
-        found += _compare(scanner, before.of(scanner), now.of(scanner), settings)
+        found += _compare(scanner, old.get(scanner, Span([], [])), new[scanner], settings)
     return found
 
 

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from ichscan.service.web.fields import LARGEST_ID
 
 Label = Literal["epidural", "intraparenchymal", "intraventricular", "subarachnoid", "subdural", "any"]
+State = Literal["present", "uncertain", "absent"]
 Verdict = Literal["agree", "disagree", "unsure", "present", "absent"]
 Uid = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[0-9.]+$")]
 Pixel = Annotated[float, Field(ge=0, le=65535, allow_inf_nan=False)]
@@ -46,6 +47,7 @@ class Told(BaseModel):
     model_config = STRICT
     result_id: Annotated[int, Field(ge=1, le=LARGEST_ID, description="of the result that was looked at")]
     verdicts: dict[Label, Verdict] = Field(default_factory=dict, description='"present" and "absent" say it outright')
+    states: dict[Label, State] = Field(default_factory=dict, description="what was shown beside the verdicts")
     slices: Annotated[list[SliceMark], Field(max_length=MAX_MARKS)] = Field(default_factory=list)
     boxes: Annotated[list[BoxMark], Field(max_length=MAX_BOXES)] = Field(default_factory=list)
     reason: Annotated[str, Field(max_length=MAX_REASON, description="for people; no patient data, please")] = ""

@@ -9,10 +9,12 @@ from sqlalchemy.orm import Session
 from ichscan.errors import InputError
 from ichscan.service.events import publish
 from ichscan.service.feedback.form import BoxMark, Told
-from ichscan.service.feedback.stated import series_of_slices, states_of
+from ichscan.service.feedback.stated import series_of_slices, told_states
 from ichscan.service.feedback.verdicts import AGREE, DISAGREE, said
 from ichscan.service.tables import Feedback, Instance, Result, Series, Study
 
+MIXED: Final = "mixed"
+"""Series of the study state different things, and it is not told which of them was shown."""
 CHUNK: Final = 500
 """Values in one IN list; SQLite and PostgreSQL take more."""
 
@@ -54,14 +56,15 @@ def add(session: Session, study_id: int, user: str, told: Told, now: float) -> F
             f"study {study_id}: expected feedback on its current result {result.id}, found one on {told.result_id}; "
             "load the study again: it was analysed anew"
         )
-    _check(session, study_id, result, told)
+    states = _states(result, told)
+    _check(session, study_id, result, told, states)
     row = Feedback(
         study_id=study_id,
         result_id=result.id,
         user=user,
         time=now,
         model_sha256=result.model_sha256,
-        verdicts=_with_states(told, states_of(result.content)),
+        verdicts={label: {"verdict": verdict, "state": states[label]} for label, verdict in told.verdicts.items()},
         slices=[one.model_dump() for one in told.slices],
         boxes=[one.model_dump() for one in told.boxes],
         reason=told.reason,
@@ -83,7 +86,7 @@ def verdicts_of(row: Feedback) -> dict[str, str]:
 
 
 def states_told(row: Feedback) -> dict[str, str]:
-    """Label -> state in the result when the verdict was given; "" when it was not analysed.
+    """Label -> state that the verdict is about; "" when nothing was analysed, `MIXED` when series differ.
 
     Kept with the verdict, since a result is made anew by another model: "disagree" must not turn into its opposite.
     """
@@ -98,16 +101,28 @@ def newest(rows: Iterable[Feedback]) -> dict[tuple[str, int], Feedback]:
     return found
 
 
-def _with_states(told: Told, states: Mapping[str, str]) -> dict[str, dict[str, str]]:
-    return {label: {"verdict": verdict, "state": states.get(label, "")} for label, verdict in told.verdicts.items()}
+def _states(result: Result, told: Told) -> dict[str, str]:
+    """Per verdict what it is about: what was shown, else what the series agree on, "mixed", or "" of no analysis."""
+    possible = told_states(result.content)
+    states: dict[str, str] = {}
+    for label in told.verdicts:
+        found = possible.get(label, set())
+        shown = told.states.get(label)
+        if shown is not None and shown not in found:
+            stated = " and ".join(sorted(found)) or "none"
+            raise OutdatedError(
+                f"{label}: expected a verdict on what the current result states ({stated}), found one on {shown}; "
+                "load the study again: it was analysed anew"
+            )
+        states[label] = shown or ("".join(found) if len(found) < 2 else MIXED)
+    return states
 
 
-def _check(session: Session, study_id: int, result: Result, told: Told) -> None:
+def _check(session: Session, study_id: int, result: Result, told: Told, states: Mapping[str, str]) -> None:
     if not (told.verdicts or told.slices or told.boxes or told.reason):
         raise ImplausibleError("feedback: expected a verdict, a mark, a box or a reason, found none of them")
-    states = states_of(result.content)
     for label, verdict in told.verdicts.items():
-        if label not in states and verdict in (AGREE, DISAGREE):
+        if not states[label] and verdict in (AGREE, DISAGREE):
             raise ImplausibleError(f"{label}: was not analysed; say present, absent or unsure instead of {verdict}")
     analysed = series_of_slices(result.content)
     marked = {one.sop_instance_uid for one in told.slices} | {one.sop_instance_uid for one in told.boxes}

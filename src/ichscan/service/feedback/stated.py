@@ -7,7 +7,7 @@ from ichscan.labels import LABELS
 from ichscan.report.findings import ABSENT, PRESENT, UNCERTAIN
 
 ORDER: Final = (ABSENT, UNCERTAIN, PRESENT)
-"""Of several series, the study has the last of these that one of them has."""
+"""Of several parts of a series, the last of these counts."""
 
 
 def analysed(content: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
@@ -15,12 +15,12 @@ def analysed(content: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     return [one for one in content if one.get("status") == "analysed"]
 
 
-def states_of(content: Iterable[Mapping[str, Any]]) -> dict[str, str]:
-    """Label -> "present", "uncertain" or "absent", over all series of a study; empty when none was analysed."""
-    found: dict[str, str] = {}
-    for one in analysed(content):
-        for label, state in _states(one).items():
-            found[label] = _worse(found.get(label), state)
+def told_states(content: Iterable[Mapping[str, Any]]) -> dict[str, set[str]]:
+    """Label -> every state that a series of the study has; empty when none was analysed."""
+    found: dict[str, set[str]] = {}
+    for series in states_by_series(content).values():
+        for label, state in series.items():
+            found.setdefault(label, set()).add(state)
     return found
 
 

@@ -3,11 +3,12 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from ichscan.service.feedback.record import newest, states_told, verdicts_of
+from ichscan.service.feedback.record import states_told, verdicts_of
 from ichscan.service.feedback.verdicts import AGREE, DISAGREE, outcome
 from ichscan.service.tables import ANALYSED, NOT_ANALYSABLE, SET_ASIDE, Feedback, Result, Study
 
@@ -87,16 +88,16 @@ def arrivals(session: Session, since: float, until: float, *, hide: bool = False
 def remarks(session: Session, since: float, until: float, *, hide: bool = False) -> list[Remark]:
     """What was said in [since, until); of one person and study the last. `hide`: see `arrivals`."""
     query = (
-        select(Feedback, Study.station)
+        select(Feedback.user, Feedback.study_id, Feedback.time, Feedback.verdicts, Study.station)
         .join(Study, Study.id == Feedback.study_id)
         .where(Feedback.time >= since, Feedback.time < until)
+        .order_by(Feedback.id)
     )
-    found = [(feedback, station) for feedback, station in session.execute(query)]
-    stations = {feedback.study_id: _scanner(station, hide) for feedback, station in found}
-    return [_remark(row, stations[row.study_id]) for row in newest(feedback for feedback, _ in found).values()]
+    last = {(row.user, row.study_id): row for row in session.execute(query)}
+    return [_remark(row, _scanner(row.station, hide)) for row in last.values()]
 
 
-def _remark(row: Feedback, scanner: str) -> Remark:
+def _remark(row: Any, scanner: str) -> Remark:
     states = states_told(row)
     outcomes = {
         label: (states[label], verdict, outcome(states[label], verdict)) for label, verdict in verdicts_of(row).items()
