@@ -36,8 +36,16 @@ def world(tmp_path: Path) -> Iterator[World]:
         yield made
 
 
-@pytest.fixture
-def any_world(tmp_path: Path, database_url: str) -> Iterator[World]:
+@pytest.fixture(params=["sqlite", "postgresql"])
+def any_world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
     """The same on SQLite and on PostgreSQL."""
+    url = "" if request.param == "sqlite" else request.getfixturevalue("postgres").clean_database()
+    with World(tmp_path / "service", database=url) as made:
+        yield made
+
+
+@pytest.fixture
+def fresh_world(tmp_path: Path, database_url: str) -> Iterator[World]:
+    """The same with a database of its own, whose tables a test may break."""
     with World(tmp_path / "service", database=database_url) as made:
         yield made

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from ichscan.service.tables import Table
+
 USER = "postgres"
 
 
@@ -44,6 +46,7 @@ class Postgres:
         self._run("initdb", "-D", self.data, "-U", "ichscan", "--auth=trust", "--no-sync", "-E", "UTF8", "--locale=C")
         self.server: subprocess.Popen[bytes] | None = None
         self.made = 0
+        self.clean = ""
 
     def _run(self, program: str, *arguments: object) -> None:
         command = [*self.as_user, str(self.programs / program), *map(str, arguments)]
@@ -70,6 +73,15 @@ class Postgres:
         self.made += 1
         self.sql(f"CREATE DATABASE test{self.made} STRATEGY file_copy")
         return f"postgresql+psycopg://ichscan@/test{self.made}?host={self.folder}"
+
+    def clean_database(self) -> str:
+        """URL of a database with tables without rows, much faster than a new one; for one test at a time."""
+        if not self.clean:
+            self.clean = self.new_database()
+            return self.clean
+        tables = ", ".join(f'"{table}"' for table in Table.metadata.tables)
+        self.sql(f"TRUNCATE {tables} RESTART IDENTITY", "test" + self.clean.partition("/test")[2].partition("?")[0])
+        return self.clean
 
     def kill(self) -> None:
         """Ends every connection at once, without goodbye; the data directory is recovered at the next start."""

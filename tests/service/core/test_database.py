@@ -45,24 +45,24 @@ def test_opening_again_changes_nothing(any_world: World) -> None:
     assert any_world.study().patient_name == "Doe^Jane"
 
 
-def test_tables_of_a_newer_version_are_refused(any_world: World) -> None:
-    with any_world.database.write() as session:
+def test_tables_of_a_newer_version_are_refused(fresh_world: World) -> None:
+    with fresh_world.database.write() as session:
         session.execute(text(f"UPDATE {migrate.TABLE} SET version_num = '9999'"))
     with pytest.raises(DatabaseError, match="newer version of ichscan") as error:
-        open_database(any_world.settings)
+        open_database(fresh_world.settings)
     assert error.value.permanent
 
 
-def test_database_of_something_else_is_refused_and_left_alone(any_world: World) -> None:
-    with any_world.database.connected() as connection:
+def test_database_of_something_else_is_refused_and_left_alone(fresh_world: World) -> None:
+    with fresh_world.database.connected() as connection:
         connection.execute(text(f"DROP TABLE {migrate.TABLE}"))
     with pytest.raises(DatabaseError, match="give ichscan its own"):
-        open_database(any_world.settings)
+        open_database(fresh_world.settings)
 
 
-def test_failed_migration_leaves_nothing(any_world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_migration_leaves_nothing(fresh_world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     tables = Table.metadata.tables.keys()
-    with any_world.database.connected() as connection:
+    with fresh_world.database.connected() as connection:
         for name in [*reversed([t.name for t in Table.metadata.sorted_tables]), migrate.TABLE]:
             connection.execute(text(f'DROP TABLE "{name}"'))
         if connection.dialect.name == "postgresql":
@@ -73,12 +73,12 @@ def test_failed_migration_leaves_nothing(any_world: World, monkeypatch: pytest.M
 
     monkeypatch.setattr("alembic.script.base.ScriptDirectory.run_env", _after_env(fail))
     with pytest.raises(RuntimeError, match="power cut"):
-        open_database(any_world.settings)
+        open_database(fresh_world.settings)
     monkeypatch.undo()
-    with any_world.database.connected() as connection:
+    with fresh_world.database.connected() as connection:
         assert not set(inspect(connection).get_table_names()) & tables
-    open_database(any_world.settings).close()
-    assert any_world.rows(Study) == []
+    open_database(fresh_world.settings).close()
+    assert fresh_world.rows(Study) == []
 
 
 def _after_env(then: object) -> object:

@@ -1,3 +1,4 @@
+import itertools
 import threading
 import time
 from collections.abc import Callable
@@ -67,7 +68,7 @@ def test_lost_database_and_full_disk_are_waited_for(
     monkeypatch.setattr(keeper._Rounds, "once", fail_twice)
     quick.send(head_series(1))
     keep(quick.settings, quick.database, stop)
-    assert [round(b - a, 1) for a, b in zip(tries, tries[1:], strict=False)] == [0.5, 1.0]
+    assert [round(b - a, 1) for a, b in itertools.pairwise(tries)] == [0.5, 1.0]
     assert "images wait in the spool" in caplog.text
     assert quick.study().images == 1
 

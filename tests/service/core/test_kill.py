@@ -85,7 +85,7 @@ def run(tmp_path: Path) -> Iterator[Callable[[str], Processes]]:
         one.close()
 
 
-ROUNDS = 40
+ROUNDS = 30
 ROLES = {"door1": "door", "door2": "door", "keeper": "keeper", "worker1": "worker", "worker2": "worker"}
 
 
@@ -139,19 +139,19 @@ def test_kill_anything_at_any_moment(run: Callable[[str], Processes], database_u
         for place, role in ROLES.items():
             if place not in processes.alive:
                 # Half of the processes believe to live on another day.
-                clock = chance.choice([0.0, 0.0, 86_400.0, -86_400.0, 7.0, -7.0])
+                clock = chance.choice([0.0, 0.0, 86_400.0, -86_400.0, 2.0, -2.0])
                 processes.start(role, place, clock)
         time.sleep(chance.uniform(0.005, 0.1))
         processes.kill(chance.choice(list(ROLES)))
     _settle(processes)
-    assert _check(processes) > 50
+    assert _check(processes) > 30
 
 
 def test_database_that_is_killed_and_comes_back(run: Callable[[str], Processes], postgres: Postgres) -> None:
     processes = run(postgres.new_database())
     for place, role in ROLES.items():
         processes.start(role, place)
-    for _ in range(3):
+    for _ in range(2):
         time.sleep(0.3)
         postgres.kill()
         before = len((processes.folder / ACCEPTED).read_text().split())
@@ -160,7 +160,7 @@ def test_database_that_is_killed_and_comes_back(run: Callable[[str], Processes],
         postgres.start()
     time.sleep(0.3)
     _settle(processes)
-    assert _check(processes) > 50
+    assert _check(processes) > 30
 
 
 def test_disk_that_fills_up_and_is_emptied(run: Callable[[str], Processes], tmp_path: Path) -> None:
