@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
+from weakref import WeakKeyDictionary
 
 from ichscan.errors import InputError, OutputError
 from ichscan.service.errors import FullError
@@ -15,6 +16,7 @@ from ichscan.service.spool import Spool
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
+    from pynetdicom.association import Association
     from pynetdicom.dimse_primitives import C_STORE
     from pynetdicom.events import Event
 
@@ -111,23 +113,26 @@ class Receiver:
 
 
 class Receptions:
-    """What came over each association that is open. Thread-safe."""
+    """What came over each association that is open. Thread-safe.
+
+    pynetdicom does not tell of the end of an association whose reader died of what it was sent: keys are weak.
+    """
 
     def __init__(self) -> None:
-        self._open: dict[int, Reception] = {}
+        self._open: WeakKeyDictionary[Association, Reception] = WeakKeyDictionary()
         self._lock = threading.Lock()
 
-    def open(self, association: object, reception: Reception) -> None:
+    def open(self, association: "Association", reception: Reception) -> None:
         """An association begins."""
         with self._lock:
-            self._open[id(association)] = reception
+            self._open[association] = reception
 
-    def of(self, association: object) -> Reception | None:
+    def of(self, association: "Association") -> Reception | None:
         """What came over it; None when it is not open."""
         with self._lock:
-            return self._open.get(id(association))
+            return self._open.get(association)
 
-    def close(self, association: object) -> Reception | None:
+    def close(self, association: "Association") -> Reception | None:
         """An association is over; None when that was said before."""
         with self._lock:
-            return self._open.pop(id(association), None)
+            return self._open.pop(association, None)
