@@ -13,13 +13,24 @@ from tests.service.web.box import Box
 Opener = Callable[..., Box]
 
 
+@pytest.fixture(scope="session")
+def _empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Making the tables takes longer than most tests."""
+    folder = tmp_path_factory.mktemp("empty") / "box"
+    Box(folder).close()
+    return folder
+
+
 @pytest.fixture
-def open_box(tmp_path: Path) -> Iterator[Opener]:
+def open_box(tmp_path: Path, _empty: Path) -> Iterator[Opener]:
     """Opens empty boxes; the settings of `web` are arguments."""
     opened: list[Box] = []
 
     def make(folder: Path | None = None, **web: Any) -> Box:
-        opened.append(Box(folder or tmp_path / f"box-{len(opened)}", **web))
+        if folder is None:
+            folder = tmp_path / f"box-{len(opened)}"
+            shutil.copytree(_empty, folder)
+        opened.append(Box(folder, **web))
         return opened[-1]
 
     yield make

@@ -82,10 +82,15 @@ def reader(request: Request, actor: Annotated[Actor, Depends(known)]) -> Actor:
     return _settled(request, actor)
 
 
-def person(request: Request, actor: Annotated[Actor, Depends(known)]) -> Actor:
-    """A user of any role, and no token."""
+def logged_in(request: Request, actor: Annotated[Actor, Depends(known)]) -> Actor:
+    """A user, also one who must choose a password first; no token."""
     if actor.kind == "token":
         raise refused(request, actor, "only a user who is logged in may do this, not a token")
+    return actor
+
+
+def person(request: Request, actor: Annotated[Actor, Depends(logged_in)]) -> Actor:
+    """A user of any role, and no token."""
     return _settled(request, actor)
 
 
@@ -106,7 +111,9 @@ def scope(name: Literal["store", "read", "metrics"]) -> Callable[..., Actor]:
         if actor.kind == "token" and name not in actor.scopes:
             raise refused(request, actor, f'the token needs the scope "{name}"')
         if actor.kind == "user":
-            actor = administrator(request, actor) if name == "metrics" else _settled(request, actor)
+            actor = _settled(request, actor)
+            if name == "metrics":
+                actor = administrator(request, actor)
         if name == "read" and service_of(request).settings.web.demo:
             raise refused(request, actor, "this is a demonstration: DICOM files, which name the patient, are not given")
         return actor

@@ -54,6 +54,7 @@ def make_app(settings: Settings, database: "Database", spool: "Spool") -> FastAP
     app.state.logins = Rates(web.logins_per_minute)
     app.state.capacity = Capacity(settings)
     app.state.imagery = Imagery(settings, database)
+    app.state.stopping = False
     app.state.followers = set()
     app.state.pages = pages.read_pages()
     app.state.meters = Meters(registry)

@@ -61,7 +61,7 @@ async def _follow(
     begun = told = checked = time.monotonic()
     try:
         yield f": ready\nretry: 3000\nid: {last}\n\n"
-        while time.monotonic() < begun + LONGEST_S and not await request.is_disconnected():
+        while time.monotonic() < begun + LONGEST_S and not request.app.state.stopping:
             found = await run_sync(_after, service, last)
             now = time.monotonic()
             if now >= checked + CHECK_S:

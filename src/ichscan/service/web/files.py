@@ -50,7 +50,7 @@ def download(request: Request, study_id: Id, name: FileName, actor: Annotated[Ac
     return FileResponse(path, media_type=kind[1] if kind else "application/octet-stream", headers=headers)
 
 
-@router.get("/report", responses=OF_STUDY | PAGE, response_class=HTMLResponse)
+@router.get("/report", responses=OF_STUDY | PAGE, response_class=Response)
 def report(
     request: Request,
     study_id: Id,

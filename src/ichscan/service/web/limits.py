@@ -27,7 +27,7 @@ SEND_S: Final = 120.0
 
 
 class Limits:
-    """ASGI middleware. Answers 403, 413 and 429 itself; what is found while a body is read becomes 408 or 413."""
+    """ASGI middleware. Answers 400, 403, 413 and 429 itself; what is found while a body is read becomes 408 or 413."""
 
     def __init__(self, app: ASGIApp, web: WebSettings) -> None:
         self._app = app
@@ -54,6 +54,9 @@ class Limits:
         wait = self._rates.wait(network_of(address_of(request, web)))
         if wait:
             return _answer(429, "too many requests; wait a moment", {"Retry-After": str(math.ceil(wait))})
+        if "transfer-encoding" in request.headers and "content-length" in request.headers:
+            # a proxy may believe the other one, and take the rest for a request of its own (RFC 9112, 11.2)
+            return _answer(400, "expected one length of the body, found two", {"Connection": "close"})
         length = request.headers.get("content-length", "0")
         if not length.isascii() or not length.isdigit() or int(length[:20]) > self._most(request.url.path):
             return _answer(413, self._too_large(request.url.path), {"Connection": "close"})

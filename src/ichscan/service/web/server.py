@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+from socket import socket
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import func, select
@@ -88,6 +89,14 @@ class _BehindProxy(BoundedProtocol):
     per_address = 0
 
 
+class _Server(Server):
+    async def shutdown(self, sockets: list[socket] | None = None) -> None:
+        """Answers without end (events) are told first, so that nobody waits for them."""
+        app: FastAPI = self.config.app  # type: ignore[assignment]
+        app.state.stopping = True
+        await super().shutdown(sockets)
+
+
 def make_server(app: "FastAPI", web: WebSettings) -> Server:
     """A server to be run; `should_exit = True` ends it gracefully."""
     options: dict[str, Any] = {}
@@ -111,7 +120,7 @@ def make_server(app: "FastAPI", web: WebSettings) -> Server:
         timeout_graceful_shutdown=STOP_S,
         **options,
     )
-    return Server(config)
+    return _Server(config)
 
 
 def open_server(settings: Settings, database: "Database", spool: "Spool") -> Server:

@@ -18,7 +18,7 @@ from ichscan.service.security.secret import hash_secret
 from ichscan.service.security.sessions import close_login, close_logins, open_login
 from ichscan.service.security.users import check_login, set_password
 from ichscan.service.tables import User
-from ichscan.service.web.access import COOKIE, Actor, actor_of, known, refused
+from ichscan.service.web.access import COOKIE, Actor, actor_of, logged_in
 from ichscan.service.web.address import address_of
 from ichscan.service.web.answers import KNOWN
 from ichscan.service.web.fields import Name, Password
@@ -61,10 +61,8 @@ class SessionInfo(BaseModel):
 
 
 @router.get("", responses=KNOWN)
-def show(request: Request, actor: Annotated[Actor, Depends(known)]) -> SessionInfo:
+def show(request: Request, actor: Annotated[Actor, Depends(logged_in)]) -> SessionInfo:
     """Who is logged in; 401 when nobody is."""
-    if actor.kind != "user":
-        raise refused(request, actor, "a machine token has no session")
     return _info(service_of(request), actor)
 
 
@@ -90,10 +88,8 @@ def log_in(request: Request, response: Response, credentials: Credentials) -> Se
 
 
 @router.delete("", status_code=204, responses=KNOWN)
-def log_out(request: Request, response: Response, actor: Annotated[Actor, Depends(known)]) -> None:
+def log_out(request: Request, response: Response, actor: Annotated[Actor, Depends(logged_in)]) -> None:
     """Ends the session."""
-    if actor.kind != "user":
-        raise refused(request, actor, "a machine token has no session")
     service = service_of(request)
     with service.database.write() as session:
         close_login(session, actor.login)
@@ -104,11 +100,9 @@ def log_out(request: Request, response: Response, actor: Annotated[Actor, Depend
 
 @router.post("/password", responses=KNOWN)
 def choose_password(
-    request: Request, response: Response, change: NewPassword, actor: Annotated[Actor, Depends(known)]
+    request: Request, response: Response, change: NewPassword, actor: Annotated[Actor, Depends(logged_in)]
 ) -> SessionInfo:
     """Sets the own password; all sessions of the user end, and a new one begins."""
-    if actor.kind != "user":
-        raise refused(request, actor, "a machine token has no password")
     service = service_of(request)
     _limit(request, actor.name)
     with service.database.read() as session:
