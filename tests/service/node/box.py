@@ -59,7 +59,7 @@ class Box:
 
     def quiet(self) -> bool:
         """Whether all associations end within two seconds."""
-        return until(lambda: not self.node._server.active_associations)  # type: ignore[union-attr]
+        return until(lambda: not self.node.associations)
 
 
 def until(true: Callable[[], bool], seconds: float = 2.0) -> bool:

@@ -68,6 +68,11 @@ class Node:
             raise RuntimeError("the node was not started")
         return int(self._server.server_address[1])
 
+    @property
+    def associations(self) -> int:
+        """How many connections are open, associations and those that are about to be."""
+        return len(self._server.active_associations) if self._server else 0
+
     def start(self) -> None:
         """Begins to listen; returns at once.
 
