@@ -25,6 +25,8 @@ STEADY_S: Final = 3600.0
 JUMP_S: Final = 60.0
 AT_ONCE: Final = 20
 """Studies per round: registering goes on between rounds."""
+CHUNK: Final = 500
+"""Paths in one statement; databases have a limit."""
 EVENTS_KEPT: Final = 10_000
 REFUSALS_KEPT: Final = 20_000
 
@@ -95,12 +97,10 @@ class Retention:
         disk.delete_folder(self._folder / study_folder(study.study_instance_uid))
         disk.delete_folder(self._folder / "cache" / str(study.id))
         with self._database.write() as session:
+            for start in range(0, len(paths), CHUNK):
+                session.execute(delete(Instance).where(Instance.path.in_(paths[start : start + CHUNK])))
             found = session.get_one(Study, study.id)
-            if found.generation != study.generation:
-                return  # images came meanwhile
-            gone = _images(select(Instance.id), study.id)
-            session.execute(delete(Instance).where(Instance.id.in_(gone)))
-            found.images = 0
+            found.images = session.scalar(_images(select(func.count(Instance.id)), study.id)) or 0
             audit(session, "system", "delete images", study.id, detail=f"{len(paths)} images")
             publish(session, "study", study.id, "images deleted")
 
