@@ -73,7 +73,7 @@ class Box:
         return int(lines[-1].rpartition(" ")[2])
 
     def kill(self, label: str) -> int:
-        """kill -9, and waits for the next one."""
+        """Sends SIGKILL, and waits for the next one."""
         old = self.pid(label)
         os.kill(old, signal.SIGKILL)
         until(lambda: self.pid(label) != old, 15, f"a new {label}")

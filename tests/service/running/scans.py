@@ -44,7 +44,7 @@ def study(number: int, count: int = 6, **tags: object) -> list[bytes]:
                 SeriesInstanceUID=f"{name}.1",
                 SOPInstanceUID=f"{name}.1.{i + 1}",
                 **told,
-            )  # fmt: skip
+            )
         )
         for i in range(count)
     ]

@@ -42,7 +42,6 @@ def _results_come_back(box: Box, pacs: Orthanc, sent: float, busy: float) -> Non
     (result,) = box.results()
     assert result.current
     assert pacs.instances()["CT"] == 32
-    print(f"{took:.1f} s from the last slice to the last result")
     assert took < SECONDS
 
 
