@@ -5,6 +5,7 @@ the spool as it was. A kill after it leaves files in the spool that the tables k
 the same, and moved. A lost database leaves the spool to grow until it is back.
 """
 
+import errno
 import json
 import logging
 import time
@@ -12,6 +13,8 @@ from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
+
+from sqlalchemy.exc import DBAPIError
 
 from ichscan.errors import InputError, OutputError
 from ichscan.service.capacity import write_held
@@ -30,6 +33,8 @@ AT_ONCE: Final = 512
 """So many files at most before others of this process, the watch for studies that are due, have their turn."""
 STRIKES: Final = 3
 HELD_EVERY_S: Final = 5.0
+PASSING: Final = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.EINTR)
+"""Errors of this moment, not of the file."""
 
 _log = logging.getLogger(__name__)
 
@@ -83,6 +88,26 @@ class Registrar:
 
     def _register(self, batch: list[Entry], reading: Reading) -> None:
         read = [one for one in (self._read(entry, reading) for entry in batch) if one is not None]
+        try:
+            self._commit(read)
+        except DBAPIError as error:
+            # No loss of the database, that is a DatabaseError: a value which a table cannot hold. Which file has it?
+            _log.error("a batch cannot be registered (%s), its files are taken one by one", type(error.orig).__name__)
+            for one in read:
+                self._commit_one(one)
+
+    def _commit_one(self, one: _Read) -> None:
+        try:
+            self._commit([one])
+        except DBAPIError as error:
+            one.identity = None
+            one.fault = (
+                f"{one.entry.path.name}: the database refuses a value of its header ({type(error.orig).__name__})"
+            )
+            self._commit([one])
+
+    def _commit(self, read: list[_Read]) -> None:
+        """Writes one transaction, then moves its files."""
         moves: list[tuple[Path, Path | None]] = []
         with self._database.write() as session:
             transaction = Batch(session, self._settings, time.time())
@@ -119,8 +144,14 @@ class Registrar:
             try:
                 return _Read(entry, received, identity=identify(entry.path))
             except InputError as error:
-                _log.warning("set aside: %s", error)
-                return _Read(entry, received, fault=str(error))
+                if isinstance(error.__cause__, OSError) and error.__cause__.errno in PASSING:
+                    raise OutputError(f"{error}; tried again") from error
+                fault = str(error)
+            except Exception as error:  # a file that surprises a library must not keep the others waiting
+                # Its kind only: libraries quote values, which may identify a patient.
+                fault = f"{entry.path.name}: unexpected {type(error).__name__} while the header was read"
+        _log.warning("set aside: %s", fault)
+        return _Read(entry, received, fault=fault)
 
     def _tell_held(self) -> None:
         now = time.monotonic()

@@ -7,12 +7,14 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 from tests.dicom_builders import CT, SECONDARY_CAPTURE, STUDY, head_series, slice_dataset, to_bytes, twin_series
+from tests.service.core.postgres import Postgres
 from tests.service.core.world import World
 
 from ichscan.errors import OutputError, UsageError
 from ichscan.service import registry
 from ichscan.service.capacity import HELD
 from ichscan.service.errors import DatabaseError
+from ichscan.service.identify import Identity, identify
 from ichscan.service.recover import READING, Reading, exclusive
 from ichscan.service.register import Registrar
 from ichscan.service.spool import entries
@@ -321,3 +323,47 @@ def test_failing_disk_is_said_and_tried_again(world: World, monkeypatch: pytest.
     assert world.study().images == 2
     assert world.study().generation == 1
     world.check()
+
+
+def test_value_that_the_database_refuses_keeps_nobody_waiting(
+    postgres: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_long(path: Path) -> Identity:
+        found = identify(path)
+        return replace(found, modality="CT" * 50) if found.number == 2 else found
+
+    monkeypatch.setattr("ichscan.service.register.identify", too_long)
+    with World(tmp_path / "service", database=postgres.clean_database()) as world:
+        world.receive(head_series(4), end=STUDY)
+        (refusal,) = world.rows(Refusal)
+        assert "refuses a value of its header (StringDataRightTruncation)" in refusal.reason
+        assert (world.study().images, world.waiting()) == (3, 0)
+        world.check()
+
+
+def test_file_that_surprises_a_library_keeps_nobody_waiting(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def surprised(path: Path) -> Identity:
+        if path == first:
+            raise AssertionError("Doe^Jane")
+        return identify(path)
+
+    monkeypatch.setattr("ichscan.service.register.identify", surprised)
+    first, *_ = world.send(head_series(3))
+    world.registrar.run_once()
+    (refusal,) = world.rows(Refusal)
+    assert "unexpected AssertionError" in refusal.reason
+    assert "Doe" not in refusal.reason
+    assert world.study().images == 2
+
+
+def test_too_many_open_files_is_no_fault_of_the_image(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.send(head_series(2))
+    world.registrar.run_once()
+    world.send(twin_series(2, 1))
+    with monkeypatch.context() as short:
+        short.setattr(Path, "open", _raise(OSError(24, "Too many open files")))
+        with pytest.raises(OutputError, match="tried again"):
+            world.registrar.run_once()
+    world.registrar.run_once()
+    assert world.study().images == 3
+    assert world.rows(Refusal) == []
