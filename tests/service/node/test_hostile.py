@@ -8,11 +8,11 @@ import time
 from collections.abc import Iterator
 
 import pytest
-
-from ichscan.service.node.framing import LONGEST_BYTES
 from tests.dicom_builders import STUDY, slice_dataset, to_bytes
 from tests.service.node.box import Box, Start, data_set_of, until
 from tests.service.node.raw import ACCEPTED, REJECTED, Raw, element, item, pdata, request, store_command, unit
+
+from ichscan.service.node.framing import LONGEST_BYTES
 
 WHOLE = data_set_of(to_bytes(slice_dataset()))
 INSTANCE = f"{STUDY}.1.1"

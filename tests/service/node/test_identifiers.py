@@ -11,11 +11,11 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from pydicom.uid import UID
+from tests.dicom_builders import CT, STUDY, deflated, implicit, slice_dataset, to_bytes
+from tests.service.node.box import data_set_of
 
 from ichscan.errors import InputError
 from ichscan.service.node.identifiers import MOST_ELEMENTS, Identifiers, read_identifiers
-from tests.dicom_builders import CT, STUDY, deflated, implicit, slice_dataset, to_bytes
-from tests.service.node.box import data_set_of
 
 EXPLICIT, IMPLICIT, BIG, DEFLATED = (f"1.2.840.10008.1.2{end}" for end in (".1", "", ".2", ".1.99"))
 RIGHT = Identifiers(CT, f"{STUDY}.1.1", STUDY)

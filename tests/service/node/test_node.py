@@ -4,14 +4,14 @@ import threading
 from pathlib import Path
 
 import pytest
+from tests.dicom_builders import STUDY, deflated, head_series, implicit, slice_dataset, to_bytes
+from tests.service.node.box import Start, data_set_of, until
+from tests.service.node.raw import ACCEPTED, REJECTED, RELEASED, Raw, pdata, request, store_command, unit
 
 from ichscan.errors import OutputError
 from ichscan.service.node import Node
 from ichscan.service.settings import DicomSettings, Peer, Settings, StorageSettings
 from ichscan.service.spool import Spool
-from tests.dicom_builders import STUDY, deflated, head_series, implicit, slice_dataset, to_bytes
-from tests.service.node.box import Start, data_set_of, until
-from tests.service.node.raw import ACCEPTED, REJECTED, RELEASED, Raw, pdata, request, store_command, unit
 
 PEERS = (Peer("scanner", "SCANNER"), Peer("looks only", "LOOKS", may_send=False), Peer("far", "FAR", "192.0.2.1"))
 

@@ -6,13 +6,13 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from tests.dicom_builders import head_series
+from tests.service.node.box import Start, until
 
 from ichscan.errors import UsageError
 from ichscan.service.node import Node
 from ichscan.service.settings import DicomSettings, Settings
 from ichscan.service.spool import Spool
-from tests.dicom_builders import head_series
-from tests.service.node.box import Start, until
 
 
 def certificate(folder: Path, name: str) -> tuple[Path, Path]:
