@@ -34,6 +34,10 @@ class Box:
         self.registrar.run_once()
         return answer.status_code
 
+    def close(self) -> None:
+        self.client.close()
+        self.database.close()
+
     def get(self, path: str, accept: str | None = None, **parameters: str):
         headers = {} if accept is None else {"Accept": accept}
         return self.client.get(f"/dicom-web{path}", params=parameters or None, headers=headers)
@@ -48,27 +52,28 @@ def multipart(files: list[bytes], boundary: str = BOUNDARY) -> bytes:
     return b"".join(parts) + b"--%s--\r\n" % boundary.encode()
 
 
+def open_box(folder: Path, **web: object) -> Box:
+    settings = Settings(folder=folder, web=WebSettings(**web))
+    database = open_database(settings)
+    with database.write() as session:
+        tokens = {name: make_token(session, name, [name], 0.0) for name in ("store", "read")}
+        tokens["both"] = make_token(session, "both", ["store", "read"], 0.0)
+    client = TestClient(make_app(settings, database, Spool(settings)), base_url=ADDRESS, raise_server_exceptions=False)
+    client.headers["Authorization"] = f"Bearer {tokens['both']}"
+    return Box(settings, database, client, Registrar(settings, database), tokens)
+
+
 @pytest.fixture
 def make_box(tmp_path: Path) -> Iterator[Callable[..., Box]]:
     opened: list[Box] = []
 
     def make(**web: object) -> Box:
-        settings = Settings(folder=tmp_path / f"data{len(opened)}", web=WebSettings(**web))
-        database = open_database(settings)
-        with database.write() as session:
-            tokens = {name: make_token(session, name, [name], 0.0) for name in ("store", "read")}
-            tokens["both"] = make_token(session, "both", ["store", "read"], 0.0)
-        app = make_app(settings, database, Spool(settings))
-        client = TestClient(app, base_url=ADDRESS, raise_server_exceptions=False)
-        client.headers["Authorization"] = f"Bearer {tokens['both']}"
-        box = Box(settings, database, client, Registrar(settings, database), tokens)
-        opened.append(box)
-        return box
+        opened.append(open_box(tmp_path / f"data{len(opened)}", **web))
+        return opened[-1]
 
     yield make
     for box in opened:
-        box.client.close()
-        box.database.close()
+        box.close()
 
 
 @pytest.fixture

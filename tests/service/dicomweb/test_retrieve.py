@@ -219,8 +219,9 @@ def test_a_coloured_capture_is_shown(box):
     cv2 = pytest.importorskip("cv2")
     rgb = np.zeros((8, 10, 3), np.uint8)
     rgb[..., 0] = 200
-    ds = slice_dataset(0, SamplesPerPixel=3, PhotometricInterpretation="RGB", PlanarConfiguration=0, Rows=8,
-                       Columns=10, BitsAllocated=8, BitsStored=8, HighBit=7, PixelData=rgb.tobytes(), RescaleSlope=None)  # fmt: skip
+    ds = slice_dataset(0, Rows=8, Columns=10, SamplesPerPixel=3, PhotometricInterpretation="RGB", RescaleSlope=None)
+    ds.BitsAllocated, ds.BitsStored, ds.HighBit, ds.PlanarConfiguration = 8, 8, 7, 0
+    ds.PixelData = rgb.tobytes()
     ds["PixelData"].VR = "OB"
     box.store([to_bytes(ds)])
     picture = cv2.imdecode(np.frombuffer(box.get(f"{FIRST}/rendered", "image/png").content, np.uint8), cv2.IMREAD_COLOR)

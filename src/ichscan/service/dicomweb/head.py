@@ -5,8 +5,9 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
-from typing import Final
+from typing import Any, Final
 
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.filereader import read_dataset
 from pydicom.tag import BaseTag
@@ -68,7 +69,7 @@ def read_head(body: Iterator[bytes]) -> tuple[Head, Iterator[bytes]]:
         taken = [start]
         if start[128:132] != b"DICM":
             raise NotDicomError("expected a DICOM file with preamble (PS3.10 section 7.1), found something else")
-        dataset, complete = _parse(start, ended)
+        dataset, complete = _parse(start[:LONGEST], ended and size <= LONGEST)
         if complete:
             return _head(dataset), chain(taken, body)
         if size >= LONGEST:
@@ -120,5 +121,8 @@ def _head(dataset: Dataset) -> Head:
 
 def _uid(dataset: Dataset, keyword: str) -> str:
     """A UID of the data set; "" when there is none."""
+    raw: Any = dataset.get_item(keyword)
+    if isinstance(raw, RawDataElement) and raw.length != len(raw.value or b""):
+        return ""  # the file ends within the value: what is there may be the UID of something else
     value = text(dataset, keyword).rstrip("\0")
     return value if is_uid(value) else ""

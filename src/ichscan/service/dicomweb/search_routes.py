@@ -77,7 +77,7 @@ def _search(request: Request, actor: Actor, level: Level, **path: str) -> Respon
     query = parse_query(level, request.query_params.multi_items(), **path)
     with service_of(request).database.read() as session:
         found = search(session, query, base_url(request))
-    record_access(request, actor, "search")
+    record_access(request, actor, "dicomweb search")
     answer = JSONResponse(found.answers, media_type=media_type) if found.answers else Response(status_code=204)
     for warning in found.warnings:
         answer.headers.append("Warning", warning)
