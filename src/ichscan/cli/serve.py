@@ -46,6 +46,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     check = actions.add_parser("check", help="look at settings, folder, database, model and ports", allow_abbrev=False)
     _config(check)
     check.add_argument("--peers", action="store_true", help="also call each DICOM node (C-ECHO)")
+    _config(actions.add_parser("status", help="ask the running service whether it works", allow_abbrev=False))
     _configure_user(actions.add_parser("user", help="make a user, or set a new password", allow_abbrev=False))
     _configure_token(actions.add_parser("token", help="make or revoke the token of a program", allow_abbrev=False))
     backup = actions.add_parser("backup", help="database, results and images as one archive", allow_abbrev=False)
@@ -88,7 +89,8 @@ def run(arguments: argparse.Namespace) -> int:
         return _init(arguments.file)
     settings = _settings(getattr(arguments, "config", None))
     actions: dict[str | None, Callable[[Settings, argparse.Namespace], int]] = {
-        None: _serve, "check": _check, "user": _user, "token": _token, "backup": _backup, "restore": _restore,
+        None: _serve, "check": _check, "status": _status, "user": _user, "token": _token, "backup": _backup,
+        "restore": _restore,
     }  # fmt: skip
     return actions[arguments.action](settings, arguments)
 
@@ -137,6 +139,14 @@ def _check(settings: "Settings", arguments: argparse.Namespace) -> int:
         if check.state is State.FAILED:
             code = code or check.exit_code
     return code
+
+
+def _status(settings: "Settings", arguments: argparse.Namespace) -> int:
+    from ichscan.service.status import status
+
+    problems = status(settings)
+    _say(f"not ready: {', '.join(problems)}" if problems else "ready")
+    return 1 if problems else 0
 
 
 def _user(settings: "Settings", arguments: argparse.Namespace) -> int:
