@@ -88,7 +88,7 @@ class Ward:
             if images:
                 tags = {"StudyInstanceUID": uid.rpartition(".")[0], "SeriesInstanceUID": uid, "SOPInstanceUID": sop}
                 data = build.to_bytes(build.slice_dataset(i, StudyDescription="Jane Doe again", **tags))
-                (self.settings.folder / "images").mkdir(exist_ok=True)
+                (self.settings.folder / "images").mkdir(parents=True, exist_ok=True)
                 (self.settings.folder / path).write_bytes(data)
             session.add(
                 Instance(
