@@ -27,8 +27,10 @@ SLICES = 6
 class Box:
     """Closes what it opened at `close`."""
 
-    def __init__(self, folder: Path, **web: Any) -> None:
-        self.settings = Settings(folder=folder, web=WebSettings(**web), storage=StorageSettings(free_gb=0.0))
+    def __init__(self, folder: Path, database: str = "", **web: Any) -> None:
+        self.settings = Settings(
+            folder=folder, database=database, web=WebSettings(**web), storage=StorageSettings(free_gb=0.0)
+        )
         self.database = open_database(self.settings)
         self.spool = Spool(self.settings)
         self.app = make_app(self.settings, self.database, self.spool)

@@ -1,10 +1,14 @@
 import io
 import struct
+import tempfile
 import threading
 import zipfile
+from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tests import dicom_builders as build
 from tests.service.web.box import SLICES, Box, study_files, zipped
 
@@ -12,7 +16,7 @@ from ichscan.service.capacity import Capacity
 from ichscan.service.settings import Settings, StorageSettings
 from ichscan.service.spool import entries
 from ichscan.service.tables import Audit, Refusal, Study
-from ichscan.service.web import uploads
+from ichscan.service.web import intake, uploads
 
 
 @pytest.fixture(autouse=True)
@@ -232,3 +236,44 @@ def test_full(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_other_fields_of_the_form_are_let_be(box: Box) -> None:
     answer = box.logged_in().post("/api/uploads", data={"note": "hello"}, files={"files": ("a", study_files()[0])})
     assert answer.json()["accepted"] == 1
+
+
+def test_uploads_do_not_take_all_threads(box: Box) -> None:
+    turns = box.app.state.uploading
+    for _ in range(uploads.AT_ONCE):
+        assert turns.acquire(blocking=False)
+    answer = send(box, ("a", study_files()[0]))
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+    turns.release()
+    assert send(box, ("a", study_files()[0])).status_code == 200
+    assert send(box, ("a", b"")).status_code == 200  # the turn was given back
+
+
+class Kept:
+    """A spool that keeps nothing."""
+
+    def accept(self, chunks: Any, source: str) -> None:
+        for _ in chunks:
+            pass
+
+    def finished(self, study_uids: Any, source: str) -> None:
+        pass
+
+
+FILES = {f"{i}": data for i, data in enumerate(study_files(count=2))}
+SEEDS = [zipped(FILES, compression=method) for method in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)]
+
+
+@given(seed=st.sampled_from(SEEDS), flips=st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), max_size=12))
+@settings(max_examples=150, deadline=None)
+def test_damaged_archives_are_told_not_raised(seed: bytes, flips: list[tuple[int, int]]) -> None:
+    data = bytearray(seed)
+    for at, value in flips:
+        # half of them where the archive's structure is
+        place = at % len(data) if at % 2 else len(data) - 1 - at % min(400, len(data))
+        data[place] = value
+    plenty = Capacity(Settings(folder=Path(tempfile.gettempdir()), storage=StorageSettings(free_gb=0.0)))
+    upload = intake.Upload(Kept(), plenty, Path(tempfile.gettempdir()), "upload:x", 1 << 20)  # type: ignore[arg-type]
+    upload.take("a.zip", iter([bytes(data)]))
+    upload.finish()
+    assert upload.taken.accepted + upload.taken.refused_count >= (1 if data[:2] == b"PK" else 0)

@@ -1,5 +1,6 @@
 """The web application: every router, behind the same limits, headers and counters."""
 
+from threading import BoundedSemaphore
 from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, FastAPI
@@ -54,6 +55,7 @@ def make_app(settings: Settings, database: "Database", spool: "Spool") -> FastAP
     app.state.logins = Rates(web.logins_per_minute)
     app.state.capacity = Capacity(settings)
     app.state.imagery = Imagery(settings, database)
+    app.state.uploading = BoundedSemaphore(uploads.AT_ONCE)
     app.state.stopping = False
     app.state.followers = set()
     app.state.pages = pages.read_pages()

@@ -105,7 +105,10 @@ class Upload:
             try:
                 self._keep(file, body)
                 archive = Unzipper(file, EXPANSION * self._most)
-                for member in archive.members():
+                members = list(archive.members())
+                if not members:
+                    self.taken.refuse(name, "an archive without files")
+                for member in members:
                     inside = f"{name}/{member.name}"
                     if member.fault:
                         self.taken.refuse(inside, member.fault)

@@ -5,7 +5,7 @@ from urllib.parse import unquote
 
 from fastapi import APIRouter, Depends, Header, HTTPException, Query, Request
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import ColumnElement, Integer, and_, cast, func, or_, select
 from sqlalchemy.orm import Session
 
 from ichscan.service.audit import audit
@@ -197,7 +197,7 @@ def _filters(
 
 def _series(session: Session, study_id: int, demo: bool) -> list[SeriesRow]:
     query = (
-        select(Series, func.count(Instance.id), func.min(Instance.made_here))
+        select(Series, func.count(Instance.id), func.min(cast(Instance.made_here, Integer)))
         .outerjoin(Instance, Instance.series_id == Series.id)
         .where(Series.study_id == study_id)
         .group_by(Series.id)

@@ -2,6 +2,7 @@
 
 import re
 import time
+from threading import BoundedSemaphore
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, HTTPException, Request
@@ -22,6 +23,8 @@ from ichscan.service.web.limits import MB
 from ichscan.service.web.state import Service, service_of
 
 router = APIRouter(prefix="/api/uploads", tags=["uploads"])
+AT_ONCE: Final = 8
+"""Each holds a thread while its bytes come; logins and pages need some, too."""
 REGISTERED_S: Final = 5.0
 """So long an answer waits for the studies to be in the tables; they come without it, too."""
 LOOK_S: Final = 0.05
@@ -70,16 +73,26 @@ class Uploaded(BaseModel):
 )
 def upload(request: Request, actor: Annotated[Actor, Depends(scope("store"))]) -> Uploaded:
     """Takes DICOM files and zip archives of them. 507 when there is no room for any of them."""
-    service = service_of(request)
-    most = service.settings.web.upload_mb * MB
     check_coding(request)
+    most = service_of(request).settings.web.upload_mb * MB
     content = parse_type(request.headers.get("content-type", ""))
     if content.name != "multipart/form-data":
         raise HTTPException(415, "expected multipart/form-data, found another type")
+    turns: BoundedSemaphore = request.app.state.uploading
+    if not turns.acquire(blocking=False):
+        raise HTTPException(503, "too many uploads at a time; try again in a moment", {"Retry-After": "5"})
+    try:
+        return _take(request, actor, content.parameters.get("boundary", ""), most)
+    finally:
+        turns.release()
+
+
+def _take(request: Request, actor: Actor, boundary: str, most: int) -> Uploaded:
+    service = service_of(request)
     source = f"upload:{actor.name}"
     todo = Upload(service.spool, request.app.state.capacity, service.settings.folder, source, most)
     try:
-        for part in read_parts(read_chunks(request), content.parameters.get("boundary", "")):
+        for part in read_parts(read_chunks(request), boundary):
             name = file_name(part)
             if name is not None:
                 todo.take(name, part.body)
