@@ -25,4 +25,5 @@ const parts = bundled.map((name) => {
 });
 const rule = `\n${"-".repeat(80)}\n\n`;
 const head = "Packages that the pages of ichscan contain. ichscan itself: Apache-2.0.\n";
-writeFileSync(join(ROOT, "../src/ichscan/service/static/licences.txt"), [head, ...parts].join(rule));
+const out = process.env["ICHSCAN_STATIC"] ?? join(ROOT, "../src/ichscan/service/static");
+writeFileSync(join(out, "licences.txt"), [head, ...parts].join(rule));

@@ -1,18 +1,27 @@
 import { writeFileSync } from "node:fs";
 import { defineConfig, type Plugin } from "vite";
 
+const BY_NAME = ["svgNode.setAttribute(key, newValue);",
+  "if (key === 'style') svgNode.style.cssText = newValue; else svgNode.setAttribute(key, newValue);"] as const;
+const STYLED: Record<string, readonly [string, string]> = {
+  "drawTextBox.js": ["textElement.setAttribute('style', combinedStyle);", "textElement.style.cssText = combinedStyle;"],
+  "setAttributesIfNecessary.js": BY_NAME,
+  "setNewAttributesIfValid.js": BY_NAME,
+};
+
 /**
- * Cornerstone writes a style attribute, which the content security policy (style-src 'self') forbids; the same
+ * Cornerstone writes style attributes, which the content security policy (style-src 'self') forbids; the same
  * declarations set through the CSSOM are allowed.
  */
 function withoutStyleAttributes(): Plugin {
-  const wanted = "textElement.setAttribute('style', combinedStyle);";
   return {
     name: "without-style-attributes",
     transform(code, id) {
-      if (!id.endsWith("/drawingSvg/drawTextBox.js")) return null;
-      if (!code.includes(wanted)) throw new Error("drawTextBox.js has changed: look for style attributes again");
-      return { code: code.replace(wanted, "textElement.style.cssText = combinedStyle;"), map: null };
+      const [folder, name = ""] = id.split("/").slice(-2);
+      const change = folder === "drawingSvg" ? STYLED[name] : undefined;
+      if (!change) return null;
+      if (!code.includes(change[0])) throw new Error(`${name} has changed: look for style attributes again`);
+      return { code: code.replace(change[0], change[1]), map: null };
     },
   };
 }
@@ -38,7 +47,7 @@ function bundledPackages(): Plugin {
 export default defineConfig({
   plugins: [withoutStyleAttributes(), bundledPackages()],
   build: {
-    outDir: "../src/ichscan/service/static",
+    outDir: process.env["ICHSCAN_STATIC"] ?? "../src/ichscan/service/static",
     emptyOutDir: true,
     target: "es2022",
     assetsInlineLimit: 0,

@@ -7,6 +7,8 @@ import { frame } from "./shell";
 import type { Session } from "./types";
 import { worklistPage } from "./worklist/page";
 
+/** Set while somebody is logged in here, so that a browser that never was does not ask in vain. */
+const REMEMBERED = "ichscan.session";
 const app = document.getElementById("app") as HTMLElement;
 let session: Session | null = null;
 let current: Page | null = null;
@@ -55,8 +57,14 @@ async function show(): Promise<void> {
   page.shown?.();
 }
 
+function remember(logged: boolean): void {
+  if (logged) localStorage.setItem(REMEMBERED, "1");
+  else localStorage.removeItem(REMEMBERED);
+}
+
 function began(now: Session): void {
   session = now;
+  remember(true);
   useSession(now);
   if (!now.must_change) connect();
   if (location.pathname === "/login" || location.pathname === "/password") go("/", true);
@@ -65,6 +73,7 @@ function began(now: Session): void {
 
 function leave(): void {
   session = null;
+  remember(false);
   useSession(null);
   disconnect();
   void show();
@@ -74,11 +83,12 @@ async function start(): Promise<void> {
   onNavigate(() => void show());
   followLinks(document.body);
   onLoggedOut(() => { if (session) leave(); });
+  if (!localStorage.getItem(REMEMBERED)) return show();
   try {
     began(await get<Session>("/api/session"));
   } catch (error) {
-    if (error instanceof ApiError && error.status === 401) return show();
-    throw error;
+    if (!(error instanceof ApiError && error.status === 401)) throw error;
+    leave();
   }
 }
 

@@ -10,7 +10,7 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from tests.service.browser.fake_admin import ADMIN_ANSWERS, dashboard
 from tests.service.browser.fake_studies import CONTENT_TYPES, FakeStudy, row
@@ -49,13 +49,12 @@ class FakeService:
         return {"user": self.user, "role": role, "csrf": "csrf-of-the-test", "must_change": self.must_change,
                 "demo": self.demo, "version": "0.6.0", "notice": "AI result, not for diagnostic use alone"}  # fmt: skip
 
-    def listing(self, query: dict[str, str]) -> dict[str, Any]:
+    def listing(self, query: dict[str, str], text: str) -> dict[str, Any]:
         """As GET /api/studies answers."""
         rows = [study.row for study in self.studies.values()]
         counts: dict[str, int] = {}
         for one in rows:
             counts[one["status"]] = counts.get(one["status"], 0) + 1
-        text = query.get("text", "").lower()
         kept = [
             one for one in rows
             if (not query.get("status") or one["status"] == query["status"])
@@ -180,16 +179,16 @@ class Handler(BaseHTTPRequestHandler):
 
     def _logout(self, *_: Any) -> None:
         self.server.service.user = None
-        self._json({})
+        self._bytes(b"", "text/plain", status=HTTPStatus.NO_CONTENT)
 
     def _password(self, _: Any, __: Any, content: Any) -> None:
         if content["old"] != USERS[self.server.service.user or ""][1]:
             return self._json({"detail": "the old password is wrong"}, HTTPStatus.FORBIDDEN)
         self.server.service.must_change = False
-        return self._json({})
+        return self._json(self.server.service.session())
 
     def _studies(self, _: Any, query: dict[str, str], __: Any) -> None:
-        self._json(self.server.service.listing(query))
+        self._json(self.server.service.listing(query, unquote(self.headers.get("X-Search", "")).lower()))
 
     def _study(self, found: re.Match[str], *_: Any) -> None:
         study = self._of(found)
@@ -199,7 +198,7 @@ class Handler(BaseHTTPRequestHandler):
             ]
             series = [{"series_instance_uid": s.told["series_instance_uid"], "modality": "CT", "number": 2,
                        "description": s.told["description"]} for s in study.series]  # fmt: skip
-            more = {"series": series, "result": study.results, "files": files, "deliveries": study.deliveries}
+            more = {"series": series, "result": study.results, "files": files, "deliveries_list": study.deliveries}
             self._json(study.row | more)
 
     def _of(self, found: re.Match[str]) -> FakeStudy | None:
@@ -211,7 +210,7 @@ class Handler(BaseHTTPRequestHandler):
     def _images(self, found: re.Match[str], *_: Any) -> None:
         study = self._of(found)
         if study is not None:
-            self._json([series.told for series in study.series])
+            self._json({"result_id": study.row["result_id"], "series": [series.told for series in study.series]})
 
     def _slice(self, found: re.Match[str], *_: Any) -> None:
         study = self._of(found)
@@ -251,7 +250,7 @@ class Handler(BaseHTTPRequestHandler):
     def _feedback(self, found: re.Match[str], *_: Any) -> None:
         study = self._of(found)
         if study is not None:
-            self._json(study.feedback)
+            self._json({"feedback": study.feedback[::-1]})
 
     def _say(self, found: re.Match[str], _: Any, content: Any) -> None:
         study = self._of(found)
@@ -272,9 +271,11 @@ class Handler(BaseHTTPRequestHandler):
             return self._json({"detail": "only for administrators"}, HTTPStatus.FORBIDDEN)
         return self._json(ADMIN_ANSWERS[found[1]])
 
-    def _made(self, found: re.Match[str], _: Any, content: Any) -> None:
-        told = {"id": 9, **(content or {})}
-        self._json(told | ({"token": "secret-token-shown-once"} if found[1] == "tokens" else {}), HTTPStatus.CREATED)
+    def _made_user(self, _: Any, __: Any, content: Any) -> None:
+        self._json({"user": {"id": 9, **(content or {})}, "password": "told-once-to-you"}, HTTPStatus.CREATED)
+
+    def _made_token(self, _: Any, __: Any, content: Any) -> None:
+        self._json({"row": {"id": 9, **content}, "token": "secret-told-once"}, HTTPStatus.CREATED)
 
 
 ROUTES: list[tuple[str, Callable[..., None]]] = [
@@ -295,9 +296,10 @@ ROUTES: list[tuple[str, Callable[..., None]]] = [
     (r"POST /api/studies/(\d+)/feedback", Handler._say),
     (r"GET /api/dashboard", Handler._dashboard),
     (r"GET /api/(users|tokens|audit|refusals|jobs|system)", Handler._admin),
-    (r"POST /api/(users|tokens)", Handler._made),
+    (r"POST /api/users", Handler._made_user),
+    (r"PATCH /api/users/(\d+)", Handler._made_user),
+    (r"POST /api/tokens", Handler._made_token),
     (r"DELETE /api/tokens/(\d+)", Handler._done),
-    (r"PATCH /api/users/(\d+)", Handler._done),
 ]
 
 

@@ -1,4 +1,4 @@
-"""Studies for the pages' tests: the packaged head and simulated bleeds through the real pipeline, and rows without images."""
+"""Studies for tests of the pages: the packaged head and simulated bleeds, analysed, and rows without images."""
 
 import gzip
 import time

@@ -100,7 +100,8 @@ async function load(imageId: string): Promise<Types.IImage> {
 /** The one rendering engine of the page. Without a graphics processor, Cornerstone draws with the processor. */
 export function renderingEngine(): RenderingEngine {
   if (!engine) {
-    initCore({ isMobile: false } as Parameters<typeof initCore>[0]);
+    // one drawing context serves all panes: each more costs time when the first study is opened
+    initCore({ rendering: { webGlContextCount: 1 } } as Parameters<typeof initCore>[0]);
     initTools();
     cache.setMaxCacheSize(CACHE_BYTES);
     metaData.addProvider(provide, 100);

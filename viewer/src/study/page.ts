@@ -1,5 +1,6 @@
 import { get, send, told } from "../api";
 import { h, refill } from "../dom";
+import { renderingEngine } from "../imaging/engine";
 import { seriesOfAnswer } from "../imaging/series";
 import { statusText } from "../labels";
 import { subscribe } from "../live";
@@ -14,6 +15,11 @@ import { chosenSeries } from "./start";
 import { tabs } from "./tabs";
 import { type SeriesViewer, seriesViewer } from "./viewer";
 
+interface Around {
+  before: Row | null;
+  after: Row | null;
+}
+
 function deliveriesOf(study: Study): Delivery[] {
   const told = study.deliveries as unknown;
   return Array.isArray(told) ? (told as Delivery[]) : (study.deliveries_list ?? []);
@@ -24,6 +30,11 @@ function waitingText(study: Study, all: SeriesImages[]): string {
   if (study.status === "set_aside") return `Set aside: ${study.reason}`;
   if (study.status === "analysed") return "The images are not held any more; the result stays.";
   return "The images are shown when the analysis is done. This page then changes by itself.";
+}
+
+/** Makes ready what the first study would otherwise wait for. */
+export function warm(): void {
+  renderingEngine();
 }
 
 /** The images of a study as the viewer knows them; none before there is a result. */
@@ -40,15 +51,18 @@ export async function studyPage(id: number, query: URLSearchParams): Promise<Pag
   const number = query.has("series") ? Number(query.get("series")) : chosenSeries(all);
   const series = all[number];
   const stop = new AbortController();
-  let around: { before: Row | null; after: Row | null } = { before: null, after: null };
+  const nobody: Around = { before: null, after: null };
+  // without the list, one goes back by hand
+  const around: Promise<Around> = neighbours(id).catch(() => nobody);
   let viewer: SeriesViewer | null = null;
 
   const leaveFor = (path: string): void => {
     if (viewer?.feedback.dirty() && !window.confirm("Feedback was not sent. Leave it?")) return;
     go(path);
   };
-  const move = (step: number): void => {
-    const row = step > 0 ? around.after : around.before;
+  const move = async (step: number): Promise<void> => {
+    const { before, after } = await around;
+    const row = step > 0 ? after : before;
     if (row) leaveFor(`/studies/${row.id}`);
     else toast(step > 0 ? "This is the last study of the list." : "This is the first study of the list.");
   };
@@ -64,8 +78,9 @@ export async function studyPage(id: number, query: URLSearchParams): Promise<Pag
     }
   };
   const outside = {
-    study: move, read: () => void read(), help, list: () => leaveFor("/"),
-    loaded: () => { if (around.after) prefetch(around.after, stop.signal).catch(() => undefined); }, // only a convenience
+    study: (step: number) => void move(step), read: () => void read(), help, list: () => leaveFor("/"),
+    loaded: () => void around.then(({ after }) => after && prefetch(after, stop.signal))
+      .catch(() => undefined), // only a convenience
   };
   const top = banner(study, outside);
   const news = h("div", { class: "news", role: "status" });
@@ -94,7 +109,6 @@ export async function studyPage(id: number, query: URLSearchParams): Promise<Pag
     title: "Study", element,
     shown: () => {
       viewer?.open().catch((error: unknown) => refill(news, h("p", { class: "problem" }, told(error))));
-      neighbours(id).then((found) => { around = found; }, () => undefined); // without the list, one goes back by hand
     },
     leave: () => {
       stop.abort();

@@ -35,7 +35,7 @@ export function strip(series: SeriesImages, goTo: (index: number) => void, choos
   }, canvas);
   const names = labels.map((label) =>
     h("button", { type: "button", class: "strip-name", title: `${nameOf(label)}: show its heat`, "data-label": label,
-      "aria-label": `${nameOf(label)}: show its heat`, onclick: () => choose(label) }, shortOf(label)));
+      onclick: () => choose(label) }, shortOf(label)));
   const element = h("section", { class: "strip", "aria-label": "Probability along the slices" },
     h("div", { class: "strip-names" }, ...names), slider);
   let index = 0;

@@ -32,7 +32,7 @@ export interface Toolbar {
   update: (state: { tool: string; window: Window; layout: string; overlay: boolean }) => void;
 }
 
-export function toolbar(actions: Actions): Toolbar {
+export function toolbar(actions: Actions, state: { opacity: number }): Toolbar {
   const tools = TOOLS.map(([name, text, key]) =>
     h("button", { type: "button", class: "tool", "data-tool": name, title: `${text} (${key})`, "aria-label": text,
       "aria-pressed": "false", onclick: () => actions.tool(name) }, icon(name)));
@@ -45,7 +45,7 @@ export function toolbar(actions: Actions): Toolbar {
       "aria-pressed": "false", onclick: () => actions.layout(name) }, icon(name)));
   const shown = h("button", { type: "button", class: "preset", title: "Heat on or off (H)", "aria-pressed": "true",
     onclick: () => actions.overlay(shown.getAttribute("aria-pressed") !== "true") }, "Heat");
-  const opacity = h("input", { type: "range", min: 0, max: 100, value: 50, "aria-label": "Opacity of the heat",
+  const opacity = h("input", { type: "range", min: 0, max: 100, value: Math.round(100 * state.opacity), "aria-label": "Opacity of the heat",
     title: "Opacity of the heat", oninput: () => actions.opacity(Number(opacity.value) / 100) });
   const plain = (name: string, text: string, press: () => void): HTMLElement =>
     h("button", { type: "button", class: "tool", title: text, "aria-label": text.replace(/ \(.*/, ""), onclick: press },
@@ -64,12 +64,12 @@ export function toolbar(actions: Actions): Toolbar {
     buttons.forEach((one) => one.setAttribute("aria-pressed", String(one.dataset[key] === value)));
   return {
     element,
-    update: (state) => {
-      press(tools, "tool", state.tool);
-      press(windows, "window", state.window.name);
-      press(layouts, "layout", state.layout);
-      shown.setAttribute("aria-pressed", String(state.overlay));
-      opacity.disabled = !state.overlay;
+    update: (now) => {
+      press(tools, "tool", now.tool);
+      press(windows, "window", now.window.name);
+      press(layouts, "layout", now.layout);
+      shown.setAttribute("aria-pressed", String(now.overlay));
+      opacity.disabled = !now.overlay;
     },
   };
 }

@@ -11,7 +11,7 @@ import { strip } from "./strip";
 import { type Actions, toolbar } from "./toolbar";
 
 /** What stays as it was when another study is opened. */
-const kept = { layout: "one", overlay: true, opacity: 0.5 };
+const kept = { layout: "one", overlay: true, opacity: 0.35 };
 
 export interface Outside {
   study: (step: number) => void;
@@ -89,7 +89,7 @@ export function seriesViewer(study: Study, number: number, series: SeriesImages,
     help: outside.help,
     list: () => (stage.tool === "scroll" ? outside.list() : tool("scroll")),
   };
-  const bar = toolbar(actions);
+  const bar = toolbar(actions, kept);
   const along = strip(series, (index) => void stage.show(index), choose);
   const list = findingList(series, result, jump);
   const feedback = feedbackForm(study.id, study.result_id, series, {

@@ -28,6 +28,7 @@ async function walk(entry: FileSystemEntry, found: Chosen[]): Promise<void> {
 export async function dropped(transfer: DataTransfer): Promise<Chosen[]> {
   // entries must be taken before anything is awaited: the transfer is emptied then
   const roots = [...transfer.items].map((item) => item.webkitGetAsEntry()).filter((entry) => entry !== null);
+  if (roots.length === 0) return picked(transfer.files);
   const found: Chosen[] = [];
   for (const root of roots) await walk(root, found);
   return found;

@@ -78,7 +78,7 @@ export async function worklistPage(): Promise<Page> {
   body.addEventListener("click", (event) => openRow(event));
   await load();
   // the viewer is large: fetch it while nobody waits
-  const idle = window.setTimeout(() => void import("../study/page"), 400);
+  const idle = window.setTimeout(() => void import("../study/page").then((study) => study.warm()), 300);
   return {
     title: "Worklist", element,
     shown: () => body.querySelector<HTMLElement>("a.open")?.focus({ preventScroll: true }),

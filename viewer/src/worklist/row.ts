@@ -59,7 +59,7 @@ export function rowOf(row: Row, asked: number): HTMLTableRowElement {
     h("td", { class: "kinds" }, types(row)),
     h("td", { class: "exam" }, h("p", {}, when),
       h("p", { class: "dim" }, [row.description, row.accession_number].filter(Boolean).join(" · "))),
-    h("td", { class: "scanner" }, h("p", {}, row.station || "–"), h("p", { class: "dim" }, row.source)),
+    h("td", { class: "scanner" }, h("p", { title: row.station }, row.station || "–"), h("p", { class: "dim" }, row.source)),
     h("td", { class: "number" }, row.images),
     h("td", { class: "number wait", "data-wait": open ? "" : null }, waited(row, asked)),
     h("td", { class: "flags" }, readState(row), deliveries(row),

@@ -1,0 +1,83 @@
+"""The worklist: order, filters, live changes, keys, upload, hostile names."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.service.browser.conftest import until
+from tests.service.browser.fake_api import FakeService
+from tests.service.browser.fake_studies import FakeStudy, row
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+DROP = """() => { const data = new DataTransfer(); data.items.add(new File(["x"], "dropped.dcm"));
+  document.dispatchEvent(new DragEvent("drop", { dataTransfer: data, bubbles: true, cancelable: true })); }"""
+
+
+def names(page: "Page") -> list[str]:
+    return page.locator("tr[data-study] a.open").all_inner_texts()
+
+
+def test_rows_filters_and_search(open_page: "Callable[..., Page]", service: FakeService) -> None:
+    page = open_page("/")
+    page.wait_for_selector("tr[data-study]")
+    assert len(names(page)) == len(service.studies) - 1  # one is read
+    page.click("button:has-text('Not analysable')")
+    until(lambda: page.locator("tr[data-study]").count() == 1)
+    assert names(page) == ["Sample, Frida"]
+    assert page.locator("tr.look .reason").inner_text() == "a localizer (scout), not axial slices"
+    page.click("button:has-text('All')")
+    page.fill("input[type=search]", "bruno")
+    until(lambda: page.locator("tr[data-study]").count() == 1)
+    assert names(page) == ["Sample, Bruno"]
+    assert "bruno" not in page.url
+
+
+def test_names_are_text(open_page: "Callable[..., Page]") -> None:
+    page = open_page("/")
+    page.click("button:has-text('Unread')")
+    page.wait_for_selector("tr.read")
+    assert any("<script>" in name for name in names(page))
+    assert page.evaluate("window.hacked") is None
+    assert page.locator("tr b").count() == 0
+
+
+def test_keys_open_a_study(open_page: "Callable[..., Page]") -> None:
+    page = open_page("/")
+    page.wait_for_selector("tr[data-study] a:focus")
+    page.keyboard.press("j")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("k")
+    assert page.evaluate("document.activeElement.textContent") == "Sample, Bruno"
+    page.keyboard.press("/")
+    assert page.evaluate("document.activeElement.type") == "search"
+    page.keyboard.press("Escape")
+    page.focus("tr[data-study='2'] a")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/studies/2")
+
+
+def test_arrivals_are_shown_as_they_happen(open_page: "Callable[..., Page]", service: FakeService) -> None:
+    page = open_page("/")
+    page.wait_for_selector(".live.open")
+    service.studies[99] = FakeStudy(row(99, "Sample^New", status="receiving", result_id=None))
+    service.publish("study", 99)
+    page.wait_for_selector("tr[data-study='99']", timeout=3000)
+    service.studies[99].row |= {"status": "analysed", "suspected": True, "probability": 0.9}
+    service.publish("result", 99)
+    page.wait_for_selector("tr[data-study='99'].present", timeout=3000)
+
+
+def test_upload(open_page: "Callable[..., Page]", service: FakeService, tmp_path: Path) -> None:
+    (tmp_path / "one.dcm").write_bytes(b"x" * 1000)
+    (tmp_path / "note.txt").write_text("x")
+    page = open_page("/")
+    page.wait_for_selector("tr[data-study]")
+    page.set_input_files("input[type=file]:not([webkitdirectory])", [tmp_path / "one.dcm", tmp_path / "note.txt"])
+    page.wait_for_selector("dialog [role=status]:has-text('1 files accepted, 1 not')")
+    assert page.locator("dialog li").inner_text() == "note.txt: no DICOM file"
+    page.keyboard.press("Escape")
+    page.wait_for_selector("tr:has-text('Sample, Uploaded')")
+    page.evaluate(DROP)
+    page.wait_for_selector("dialog [role=status]:has-text('1 files accepted.')")
