@@ -1,4 +1,4 @@
-"""Three UIDs are found as pydicom finds them, in any transfer syntax and whatever precedes them."""
+"""UIDs are found as pydicom finds them, in any transfer syntax and whatever precedes them."""
 
 import io
 import struct
@@ -18,7 +18,7 @@ from ichscan.errors import InputError
 from ichscan.service.node.identifiers import MOST_ELEMENTS, Identifiers, read_identifiers
 
 EXPLICIT, IMPLICIT, BIG, DEFLATED = (f"1.2.840.10008.1.2{end}" for end in (".1", "", ".2", ".1.99"))
-RIGHT = Identifiers(CT, f"{STUDY}.1.1", STUDY)
+RIGHT = Identifiers(CT, f"{STUDY}.1.1", STUDY, f"{STUDY}.1")
 
 
 def encoded(ds: Dataset, syntax: str, *, undefined: bool = False) -> bytes:
@@ -76,8 +76,8 @@ def test_implicit_elements_within_explicit_data_are_stepped_over() -> None:
     assert read_identifiers(data[:at] + stray + data[at:], EXPLICIT) == RIGHT
 
 
-@pytest.mark.parametrize("keyword", ["SOPClassUID", "SOPInstanceUID", "StudyInstanceUID"])
-@pytest.mark.parametrize("value", [None, "", "../../etc/passwd", "1.2\\3", "1.2/3", "1" * 65])
+@pytest.mark.parametrize("keyword", ["SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID"])
+@pytest.mark.parametrize("value", [None, "", "../../etc/passwd", "1.2\\3", "1.2/3", "1" * 65, "1.", "1..2", "."])
 def test_what_is_no_uid_is_refused(keyword: str, value: str | None) -> None:
     data = encoded(slice_dataset(0, None, **{keyword: value}), EXPLICIT)
     with pytest.raises(InputError, match="expected digits and dots"):
@@ -87,7 +87,8 @@ def test_what_is_no_uid_is_refused(keyword: str, value: str | None) -> None:
 @pytest.mark.parametrize("syntax", [EXPLICIT, IMPLICIT, BIG])
 def test_data_that_breaks_off_is_refused(syntax: str) -> None:
     data = encoded(with_sequences(undefined=True), syntax)
-    enough = data.index(STUDY.encode() + b"\0", data.index(b"9.7")) + len(STUDY)
+    enough = data.index(f"{STUDY}.1".encode(), data.index(struct.pack("<HH" if syntax != BIG else ">HH", 0x20, 0xE)))
+    enough += len(f"{STUDY}.1")
     for end in range(enough):
         with pytest.raises(InputError):
             read_identifiers(data[:end], syntax)
@@ -120,7 +121,7 @@ def test_altered_bytes_are_refused_or_read_as_uids(data: st.DataObject) -> None:
         found = read_identifiers(bytes(original), EXPLICIT)
     except InputError:
         return
-    assert all(set(one) <= set("0123456789.") for one in (found.sop_class, found.sop_instance, found.study))
+    assert all(set(one) <= set("0123456789.") for one in (found.sop_class, found.study, found.series))
 
 
 def test_the_file_head_is_what_pydicom_reads() -> None:

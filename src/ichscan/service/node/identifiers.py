@@ -16,32 +16,41 @@ from ichscan.errors import InputError
 SOP_CLASS: Final = 0x00080016
 SOP_INSTANCE: Final = 0x00080018
 STUDY: Final = 0x0020000D
-_NAMES: Final = {SOP_CLASS: "SOP Class", SOP_INSTANCE: "SOP Instance", STUDY: "Study Instance"}
+SERIES: Final = 0x0020000E
+_NAMES: Final = {
+    SOP_CLASS: "SOP Class",
+    SOP_INSTANCE: "SOP Instance",
+    STUDY: "Study Instance",
+    SERIES: "Series Instance",
+}
 _UNDEFINED: Final = 0xFFFFFFFF
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 _LONG: Final = frozenset({b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"})
 """Value representations whose length has 32 bits (PS3.5 section 7.1.2)."""
-_UID: Final = re.compile(rb"[0-9.]{1,64}")
+_UID: Final = re.compile(rb"[0-9]+(\.[0-9]+)*")
+"""PS3.5 section 9.1, but for leading zeros, which real systems send."""
+_LONGEST: Final = 64
 MOST_ELEMENTS: Final = 100_000
-"""Before Study Instance UID; a sender that sends more wants to keep the node busy."""
+"""Before Series Instance UID; a sender that sends more wants to keep the node busy."""
 MOST_INFLATED: Final = 16 << 20
 """Of a deflated data set; the identifiers are at its start."""
 
 
 @dataclass(frozen=True, slots=True)
 class Identifiers:
-    """UIDs of a data set: SOP Class (0008,0016), SOP Instance (0008,0018) and Study Instance (0020,000D)."""
+    """UIDs of a data set: SOP Class (0008,0016), SOP Instance (0008,0018), Study (0020,000D), Series (0020,000E)."""
 
     sop_class: str
     sop_instance: str
     study: str
+    series: str
 
 
 def read_identifiers(data: bytes | memoryview, transfer_syntax: str) -> Identifiers:
-    """Reads a data set (no preamble, no File Meta Information) up to its Study Instance UID.
+    """Reads a data set (no preamble, no File Meta Information) up to its Series Instance UID.
 
     Raises:
-        InputError: broken, or one of the three is absent or holds other characters than digits and dots.
+        InputError: broken, or one of the four is absent or no UID.
     """
     if transfer_syntax == DEFLATED:
         try:
@@ -51,7 +60,7 @@ def read_identifiers(data: bytes | memoryview, transfer_syntax: str) -> Identifi
     try:
         found = _Walk(data, transfer_syntax).run()
     except (struct.error, IndexError) as error:
-        raise InputError("data set: it breaks off before Study Instance UID (0020,000D)") from error
+        raise InputError("data set: it breaks off before Series Instance UID (0020,000E)") from error
     return Identifiers(*(_uid(found, tag) for tag in _NAMES))
 
 
@@ -73,14 +82,14 @@ class _Walk:
         end = len(self._data)
         while self._at < end:
             tag, length, implicit = self._element(self._implicit)
-            if tag > STUDY:
+            if tag > SERIES:
                 break
             if length == _UNDEFINED:
                 self._over_nested(implicit)
                 continue
             if self._at + length > end:
                 raise IndexError(tag)
-            if tag in _NAMES and length <= 64:
+            if tag in _NAMES and length <= _LONGEST:
                 found[tag] = bytes(self._data[self._at : self._at + length])
             self._at += length
         return found
@@ -89,7 +98,7 @@ class _Walk:
         """Tag and length of the element here, and whether what it holds is in implicit VR."""
         self._read += 1
         if self._read > MOST_ELEMENTS:
-            raise InputError(f"data set: expected Study Instance UID (0020,000D) within {MOST_ELEMENTS} elements")
+            raise InputError(f"data set: expected Series Instance UID (0020,000E) within {MOST_ELEMENTS} elements")
         at = self._at
         group, number = self._tag(self._data, at)
         tag: int = group << 16 | number
