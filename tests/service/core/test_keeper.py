@@ -14,7 +14,7 @@ from ichscan.service.errors import DatabaseError
 from ichscan.service.keeper import keep
 from ichscan.service.recover import exclusive
 from ichscan.service.settings import AnalysisSettings
-from ichscan.service.tables import Job
+from ichscan.service.tables import Job, Study
 
 FAST = AnalysisSettings(quiet_s=0.2, settle_s=0.05)
 
@@ -34,13 +34,19 @@ def _until(done: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
+def _queued(world: World) -> bool:
+    """All is registered, in one generation or more, and the newest one is queued."""
+    studies = [(one.images, one.generation) for one in world.rows(Study)]
+    return studies == [(3, generation) for generation in {one.generation for one in world.rows(Job)[-1:]}] != []
+
+
 def test_from_the_door_to_the_queue(quick: World) -> None:
     stop = threading.Event()
     thread = threading.Thread(target=keep, args=(quick.settings, quick.database, stop))
     thread.start()
     try:
         quick.send(head_series(3), end=STUDY)
-        _until(lambda: [one.generation for one in quick.rows(Job)] == [1])
+        _until(lambda: _queued(quick))
         with pytest.raises(UsageError, match="another ichscan"):
             keep(quick.settings, quick.database, threading.Event())
     finally:
