@@ -13,7 +13,7 @@ import pytest
 pytest.importorskip("pyarrow", reason="the extra data is not installed")
 
 from tests import dicom_builders as build
-from tests.service.feedback.ward import MODEL, Ward, box, mark
+from tests.service.feedback.ward import MODEL, NOW, Ward, box, mark
 
 from ichscan.cli.main import main
 from ichscan.datasets.engine import import_collection
@@ -25,7 +25,7 @@ from ichscan.datasets.verify import verify
 from ichscan.errors import DataError
 from ichscan.labels import LABELS
 from ichscan.service.feedback.export import plan, stream
-from ichscan.service.tables import Result, Study
+from ichscan.service.tables import Instance, Result, Study
 
 BLEED = {"any": "present", "subdural": "present"}
 
@@ -176,6 +176,15 @@ def test_feedback_on_a_part_of_the_images_does_not_count(ward: Ward, tmp_path: P
     assert [row["counted"] for row in table(archive, "verdicts.csv")] == ["0"]
     with pytest.raises(DataError, match="expected DICOM files, found none"):
         import_collection(FeedbackExport(archive), tmp_path / "s", workers=1)
+
+
+def test_feedback_on_images_that_were_sent_again_does_not_count(ward: Ward, tmp_path: Path) -> None:
+    ward.say(ward.study(BLEED, images=True), verdicts={"any": "agree"})
+    with ward.database.write() as session:
+        session.query(Instance).filter_by(sop_instance_uid="1.2.1.1.2").one().received = NOW + 60
+    assert [row["kind"] for row in table(exported(ward, tmp_path / "a.zip"), "problems.csv")] == [
+        "outdated_feedback", "undecided",
+    ]  # fmt: skip
 
 
 def test_images_that_cannot_be_given_are_told(ward: Ward, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ class Statement:
     Attributes:
         reader: "reader-1" ...: by whom first said something here; the same in every export of this database.
         states: label -> state in the result when it was said.
-        valid: every slice of the current result was in that one as well; otherwise more came since, and it is left out.
+        valid: it is about all slices of the current result, as they are held; otherwise images came since: left out.
     """
 
     reader: str
@@ -69,24 +69,30 @@ def _study(session: Session, study: Study, readers: Mapping[str, str]) -> Told:
     results = {one.id: one for one in session.scalars(select(Result).where(Result.study_id == study.id))}
     current = next((one.content for one in results.values() if one.current), [])
     slices = series_of_slices(current)
-    statements = [_statement(row, results[row.result_id].content, slices, readers) for row in rows]
+    held = _held(session, study.id)
+    latest = max((one.received for uid, one in held.items() if uid in slices), default=0.0)
+    statements = [_statement(row, results[row.result_id], slices, latest, readers) for row in rows]
     return Told(
         study.id, study.study_instance_uid, study.images_deleted is not None, states_by_series(current), slices,
-        dict(_files(session, study.id)), statements,
+        {uid: one.path for uid, one in held.items()}, statements,
     )  # fmt: skip
 
 
-def _statement(row: Feedback, content: list[Any], slices: Iterable[str], readers: Mapping[str, str]) -> Statement:
+def _statement(
+    row: Feedback, result: Result, slices: Iterable[str], latest: float, readers: Mapping[str, str]
+) -> Statement:
     verdicts, states = verdicts_of(row), states_told(row)
-    valid = {*slices} <= {*series_of_slices(content)}
+    # An image that was sent again with other pixels keeps its UID: only the time tells that the result is older.
+    valid = {*slices} <= {*series_of_slices(result.content)} and latest <= result.created
     return Statement(readers[row.user], row, states, said(states, verdicts, row.slices, row.boxes), valid)
 
 
-def _files(session: Session, study_id: int) -> Iterator[tuple[str, str]]:
+def _held(session: Session, study_id: int) -> dict[str, Any]:
+    """SOP Instance UID -> path and time of the images of a study."""
     query = (
-        select(Instance.sop_instance_uid, Instance.path)
+        select(Instance.sop_instance_uid, Instance.path, Instance.received)
         .join(Series, Series.id == Instance.series_id)
         .where(Series.study_id == study_id, Instance.made_here.is_(False))
         .order_by(Instance.id)
     )
-    return ((uid, path) for uid, path in session.execute(query))
+    return {one.sop_instance_uid: one for one in session.execute(query)}
