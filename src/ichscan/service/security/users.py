@@ -88,12 +88,12 @@ def check_login(database: "Database", name: str, password: str, now: float) -> i
         user = session.scalar(select(User).where(User.name == name))
     unknown = nobody()  # made once, also for a known user: the first login must not tell either
     right = verify_password(user.password_hash if user is not None else unknown, password)
-    if user is None or user.disabled or _locked(user, now):
-        return None
-    renewed = hash_password(password) if right and outdated(user.password_hash) else ""
-    with database.write() as session:
-        found = session.get(User, user.id)
-        if found is None or found.password_hash != user.password_hash:  # changed meanwhile
+    renewed = hash_password(password) if right and user is not None and outdated(user.password_hash) else ""
+    with database.write() as session:  # also of nobody, since it takes time
+        found = session.get(User, user.id if user is not None else -1)
+        if user is None or found is None or found.disabled or _locked(found, now):
+            return None
+        if found.password_hash != user.password_hash:  # changed meanwhile
             return None
         if not right:
             found.failures += 1
