@@ -18,7 +18,7 @@ from ichscan.service.web.answers import KNOWN
 from ichscan.service.web.state import Service, service_of
 from ichscan.service.web.trail import record
 
-AT_A_TIME: Final = 8
+AT_A_TIME: Final = 16
 """Bodies that are read at a time, each by a thread of its own; others wait for their turn."""
 MOST_NAMED: Final = 20
 """Studies named in a row of the audit trail."""
