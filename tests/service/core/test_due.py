@@ -24,7 +24,7 @@ def test_complete_study_is_queued_once(any_world: World) -> None:
 
 def test_without_marker_after_the_quiet_time(world: World) -> None:
     world.receive(head_series(2))
-    assert queue_due(world.database, world.settings, time.time() + 18) == 0
+    assert queue_due(world.database, world.settings, time.time() + 10) == 0
     assert queue_due(world.database, world.settings, time.time() + 20.5) == 1
 
 

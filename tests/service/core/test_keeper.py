@@ -28,7 +28,7 @@ def quick(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
 
 
 def _until(done: Callable[[], bool]) -> None:
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     while not done():
         assert time.monotonic() < end
         time.sleep(0.01)
@@ -74,7 +74,9 @@ def test_lost_database_and_full_disk_are_waited_for(
     monkeypatch.setattr(keeper._Rounds, "once", fail_twice)
     quick.send(head_series(1))
     keep(quick.settings, quick.database, stop)
-    assert [round(b - a, 1) for a, b in itertools.pairwise(tries)] == [0.5, 1.0]
+    first, second = (b - a for a, b in itertools.pairwise(tries))
+    assert 0.5 <= first < second
+    assert second >= 1.0
     assert "images wait in the spool" in caplog.text
     assert quick.study().images == 1
 

@@ -98,7 +98,7 @@ def _settle(processes: Processes) -> None:
     database = open_database(settings_of(processes.folder, processes.database))
     open_jobs = select(func.count()).where(Job.state.in_(("queued", "running")))
     open_studies = select(func.count()).where(Study.due.is_not(None))
-    end = time.monotonic() + 40
+    end = time.monotonic() + 120
     while time.monotonic() < end:
         with database.read() as session:
             left = (session.scalar(open_jobs) or 0) + (session.scalar(open_studies) or 0)
