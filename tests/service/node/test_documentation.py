@@ -1,0 +1,33 @@
+"""docs/service-dicom.md says what the code does."""
+
+from pathlib import Path
+
+from pydicom.uid import UID
+
+from ichscan.service.node import contexts, framing, node, receive, server
+from ichscan.service.settings import DicomSettings
+
+
+def test_statuses_and_limits_are_told(project_root: Path) -> None:
+    page = (project_root / "docs" / "service-dicom.md").read_text(encoding="utf-8")
+    statuses = ("SUCCESS", "NOT_AUTHORISED", "OUT_OF_RESOURCES", "NO_MATCH", "NOT_UNDERSTOOD")
+    for name in statuses:
+        assert f"| {getattr(receive, name):04X}H |" in page
+    defaults = DicomSettings()
+    assert f"`dicom.associations` ({defaults.associations})" in page
+    assert f"| {node.SPARE_CONNECTIONS} more |" in page
+    assert f"`dicom.idle_s` ({defaults.idle_s:g} s)" in page
+    assert f"| {server.HANDSHAKE_S:g} s |" in page
+    assert f"| {node.REQUEST_S:g} s, at most `dicom.idle_s` |" in page
+    assert f"{framing.LONGEST_BYTES >> 20} MiB; {framing.ANNOUNCED_BYTES >> 10} KiB is announced" in page
+    assert f"| {framing.MOST_HELD >> 20} MiB |" in page
+
+
+def test_classes_and_syntaxes_are_those_of_the_standard() -> None:
+    for uid in (*contexts.CT, *contexts.BESIDE):
+        assert UID(uid).type == "SOP Class"
+        assert UID(uid).name.endswith(("Storage", "Storage - For Presentation")), uid
+    for uid in contexts.TRANSFER_SYNTAXES:
+        assert UID(uid).type == "Transfer Syntax", uid
+    assert len(set(contexts.BESIDE)) == len(contexts.BESIDE)
+    assert len(set(contexts.TRANSFER_SYNTAXES)) == len(contexts.TRANSFER_SYNTAXES)
