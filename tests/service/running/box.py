@@ -145,7 +145,7 @@ def running(folder: Path, config: Path, *, ready_s: float = 60) -> Iterator[Box]
 def _wait(folder: Path, process: subprocess.Popen[bytes], seconds: float) -> None:
     deadline = time.monotonic() + seconds
     log = folder / "log.txt"
-    while "supervise: ready" not in log.read_text() and "service.start: ready" not in log.read_text():
+    while not log.read_text().rpartition("service.supervise: ended")[2].count("service.start: ready"):
         if process.poll() is not None or time.monotonic() > deadline:
             raise AssertionError(f"the service did not start: {log.read_text()[-4000:]}")
         time.sleep(0.1)
