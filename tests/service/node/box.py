@@ -46,12 +46,10 @@ class Box:
         found = shutil.which(program)
         if found is None:
             pytest.skip(f"{program} is not installed (Debian's package dcmtk)")
-        command = [found, "-aet", aet, "-aec", aec, "-v", "127.0.0.1", str(self.node.port)]
-        options = [str(one) for one in arguments if str(one)[0] in "-+"]
-        rest = [str(one) for one in arguments if str(one)[0] not in "-+"]
-        done = subprocess.run(
-            [*command[:6], *options, *command[6:], *rest], capture_output=True, text=True, timeout=30, check=False
-        )
+        options = [str(one) for one in arguments if not isinstance(one, Path)]
+        files = [str(one) for one in arguments if isinstance(one, Path)]
+        command = [found, "-aet", aet, "-aec", aec, "-v", *options, "127.0.0.1", str(self.node.port), *files]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
         return done.returncode, done.stdout + done.stderr
 
     def echo(self) -> bool:

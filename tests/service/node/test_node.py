@@ -157,6 +157,13 @@ def test_an_aborted_association_keeps_whole_objects_and_says_nothing_is_complete
     assert box.echo()
 
 
+def test_the_node_cannot_be_asked_for_what_it_holds(start: Start) -> None:
+    box = start()
+    code, said = box.call("findscu", "-S", "-k", "QueryRetrieveLevel=STUDY", "-k", "PatientName")
+    assert code != 0
+    assert "No Acceptable Presentation Contexts" in said
+
+
 def test_no_more_associations_than_told(start: Start) -> None:
     box = start(associations=2)
     with Raw(box.node.port) as one, Raw(box.node.port) as two:

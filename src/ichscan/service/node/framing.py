@@ -106,7 +106,8 @@ class Framing:
             if not self._limits.memory.take(length):
                 return self._end("too much is being received at once, or the object is too large")
             self._held += length
-        unit = header + bytes(length)
+        unit = bytearray(HEADER_BYTES + length)
+        unit[:HEADER_BYTES] = header
         return unit if self._fill(memoryview(unit)[HEADER_BYTES:], until) else b""
 
     def _fill(self, view: memoryview, until: float) -> bool:
