@@ -84,6 +84,18 @@ def open_database(settings: Settings) -> Database:
     return database
 
 
+def attach_database(settings: Settings) -> Database:
+    """The database as another process has opened it: asked for the first time when it is used.
+
+    For a door, which takes images whether or not the database answers.
+
+    Raises:
+        UsageError: not a URL of SQLite or PostgreSQL.
+        MissingExtraError: the driver is not installed.
+    """
+    return Database(_engine(settings))
+
+
 def _engine(settings: Settings) -> Engine:
     url = _url(settings)
     # Parameters hold patient data; they must not reach a log by way of an error.
@@ -96,9 +108,7 @@ def _engine(settings: Settings) -> Engine:
             engine = create_engine(url, connect_args=_POSTGRESQL, pool_pre_ping=True, **options)
             _use_postgresql(engine)
     except ModuleNotFoundError as error:
-        raise MissingExtraError(
-            f"database: {error.name} is not installed; pip install 'ichscan[serve]' psycopg"
-        ) from error
+        raise MissingExtraError(f"database: {error.name} is not installed; pip install 'ichscan[postgres]'") from error
     return engine
 
 
@@ -106,28 +116,29 @@ def _url(settings: Settings) -> URL:
     if not settings.database:
         make_private(settings.folder)
         return URL.create("sqlite", database=str(settings.folder / FILE))
-    expected = "expected sqlite:///FILE or postgresql+psycopg://USER@HOST/NAME"
+    expected = "expected sqlite:///FILE or postgresql+pg8000://USER@HOST/NAME"
     try:
         url = make_url(settings.database)
     except sql.ArgumentError:
         # The text may hold a password: it is not repeated.
         raise UsageError(f"database: {expected}, found no URL") from None
     if url.drivername == "postgresql":
-        url = url.set(drivername="postgresql+psycopg")
-    if url.drivername not in ("sqlite", "postgresql+psycopg") or not url.database or url.database == ":memory:":
+        url = url.set(drivername="postgresql+pg8000")
+    if url.drivername not in ("sqlite", "postgresql+pg8000") or not url.database or url.database == ":memory:":
         raise UsageError(f"database: {expected}, found {url.drivername}")
     return url
 
 
 _POSTGRESQL: Final = {
-    "connect_timeout": 5,
     "application_name": "ichscan",
-    # A server that vanished without a word is noticed within half a minute.
-    "keepalives_idle": 10,
-    "keepalives_interval": 5,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 20_000,
-    "options": f"-c lock_timeout={BUSY_S * 1000} -c idle_in_transaction_session_timeout=120000 -c timezone=UTC",
+    # Of every answer: a server that vanished without a word is noticed. Longer than a writer waits for its turn.
+    "timeout": 2 * BUSY_S,
+    "tcp_keepalive": True,
+    "startup_params": {
+        "lock_timeout": f"{BUSY_S}s",
+        "idle_in_transaction_session_timeout": "120s",
+        "timezone": "UTC",
+    },
 }
 
 

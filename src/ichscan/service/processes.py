@@ -16,7 +16,7 @@ from types import FrameType, MappingProxyType
 from typing import TYPE_CHECKING, Final, Protocol
 
 from ichscan.errors import IchscanError, OutputError
-from ichscan.service.database import Database, open_database
+from ichscan.service.database import Database, attach_database, open_database
 from ichscan.service.errors import DatabaseError
 from ichscan.service.logs import start_logging
 from ichscan.service.settings import Settings
@@ -31,8 +31,6 @@ REFUSALS: Final = 200
 """Of one second that are kept; the log has all."""
 CRASHED: Final = 70
 """Exit code after an error that nobody expected (sysexits.h: internal software error)."""
-CLOSING_S: Final = 5
-"""For requests that are being answered when the service stops; event streams never end by themselves."""
 
 
 class Flag(Protocol):
@@ -114,26 +112,11 @@ def _watch_alarms(context: Context) -> None:
 
 def web(context: Context) -> None:
     """Answers browsers and DICOMweb."""
-    import uvicorn
-
     from ichscan.service.spool import Spool
-    from ichscan.service.web.app import make_app
+    from ichscan.service.web.server import open_server
 
     told = context.settings.web
-    config = uvicorn.Config(
-        make_app(context.settings, context.database, Spool(context.settings)),
-        host=told.host,
-        port=told.port,
-        ssl_certfile=told.tls_certificate or None,
-        ssl_keyfile=told.tls_key or None,
-        # who the caller is behind a proxy is decided by the application, which believes one address only
-        proxy_headers=False,
-        server_header=False,
-        access_log=False,
-        log_config=None,
-        timeout_graceful_shutdown=CLOSING_S,
-    )
-    server = uvicorn.Server(config)
+    server = open_server(context.settings, context.database, Spool(context.settings))
     threading.Thread(target=_follow, args=(server, context), name="follow", daemon=True).start()
     server.run()
     if not server.started:
@@ -204,7 +187,9 @@ def run(kind: str, name: str, settings: Settings, ready: Flag) -> None:
         signal.signal(number, told)
     threading.Thread(target=_follow_parent, args=(stop,), name="parent", daemon=True).start()
     try:
-        with contextlib.closing(open_database(settings)) as database:
+        # the node must take images while the database is down; the supervisor has brought its tables up to date
+        opened = attach_database if kind == "node" else open_database
+        with contextlib.closing(opened(settings)) as database:
             KINDS[kind](Context(settings, database, name, stop, ready.set))
     except IchscanError as error:
         LOG.critical("%s", error)

@@ -72,7 +72,7 @@ class Postgres:
         """URL of an empty database."""
         self.made += 1
         self.sql(f"CREATE DATABASE test{self.made} STRATEGY file_copy")
-        return f"postgresql+psycopg://ichscan@/test{self.made}?host={self.folder}"
+        return f"postgresql+pg8000://ichscan@/test{self.made}?unix_sock={self.folder}/.s.PGSQL.5432"
 
     def clean_database(self) -> str:
         """URL of a database with tables without rows, much faster than a new one; for one test at a time."""

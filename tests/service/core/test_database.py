@@ -239,6 +239,6 @@ def test_connections_that_were_killed_are_made_anew(postgres: Postgres, tmp_path
 
 
 def test_no_server_is_a_database_error(tmp_path: Path) -> None:
-    pytest.importorskip("psycopg")
+    pytest.importorskip("pg8000")
     with pytest.raises(DatabaseError, match="expected an answer"):
         open_database(Settings(folder=tmp_path, database=f"postgresql://nobody@/x?host={tmp_path}"))

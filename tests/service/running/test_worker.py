@@ -14,6 +14,7 @@ import pytest
 pytest.importorskip("highdicom", reason="the extra `report` is not installed")
 pytest.importorskip("sqlalchemy", reason="the extra `serve` is not installed")
 
+from sqlalchemy import update
 from tests.service.running.box import environment
 from tests.service.running.held import Held
 from tests.service.running.scans import study
@@ -22,6 +23,7 @@ from ichscan.errors import InputError, OutputError
 from ichscan.model.bundle import Bundle, load_bundle
 from ichscan.service.imagery import Imagery, cache_folder
 from ichscan.service.jobs import worker as module
+from ichscan.service.jobs.due import analyse_again, queue_due
 from ichscan.service.jobs.queue import claim
 from ichscan.service.jobs.worker import Worker, clean_up
 from ichscan.service.settings import AnalysisSettings, Hook, Peer, SendSettings, WebPeer
@@ -94,7 +96,24 @@ def test_later_images_make_a_new_current_result(held: Held, bundle: Bundle) -> N
     (told,) = held.rows(Study)
     assert (told.read_at, told.read_by) == (None, "")
     current = held.rows(Result)[1]
+    assert [path.name for path in (held.settings.folder / "cache" / "1").iterdir()] == [str(current.generation)]
     assert all(one.path.startswith(current.folder) for one in held.rows(Instance) if one.made_here)
+
+
+def test_results_that_came_from_elsewhere_are_replaced_by_the_same_made_here(held: Held, bundle: Bundle) -> None:
+    number = held.due()
+    worker = _worker(held, bundle)
+    assert worker.run_once()
+    with held.database.write() as session:  # as a PACS leaves them that sent them with their study
+        session.execute(update(Instance).where(Instance.made_here.is_(True)).values(made_here=False))
+        before = session.query(Instance).count()
+        analyse_again(session, number, time.time())
+    queue_due(held.database, held.settings, time.time() + 60)
+    assert worker.run_once()
+    with held.database.read() as session:
+        assert session.get_one(Study, number).status == ANALYSED
+        assert session.query(Instance).count() == before
+        assert session.query(Instance).filter(Instance.made_here.is_(True)).count() > 0
 
 
 def test_images_that_come_during_the_analysis_make_it_void(

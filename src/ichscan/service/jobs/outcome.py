@@ -120,6 +120,9 @@ def _instances(session: Session, study_id: int, place: Path, made: Made) -> None
             session.flush()
             known[uid] = series.id
         instance.series_id, instance.path = known[uid], (place / path).as_posix()
+        # a PACS may have sent the same object before: the UIDs of results follow from images, model and version
+        same = Instance.series_id == instance.series_id, Instance.sop_instance_uid == instance.sop_instance_uid
+        session.execute(delete(Instance).where(*same))
         session.add(instance)
 
 
