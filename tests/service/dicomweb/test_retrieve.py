@@ -263,6 +263,7 @@ def test_a_file_that_broke_on_the_disk_is_told(box):
         path.write_bytes(data[: len(data) - 3000])
     answer = box.get(f"{FIRST}/frames/1", OCTETS)
     assert answer.status_code == 404
+    assert parts_of(box.get(FIRST, DICOM))[0][1] == paths[0].read_bytes()
     assert str(box.settings.folder) not in answer.text
     for path in paths:
         path.write_bytes(b"rubbish")
@@ -271,3 +272,27 @@ def test_a_file_that_broke_on_the_disk_is_told(box):
         assert answer.status_code == 404
         assert str(box.settings.folder) not in answer.text
     assert box.get(f"{SERIES}/metadata").json() == []
+
+
+def test_what_cannot_be_converted_is_given_as_it_is_among_others(box):
+    data = jpeg_ls()
+    broken = data[:-200] + b"\0" * 200
+    box.store([broken, head_series(2)[1]])
+    assert box.get(FIRST, DICOM).status_code == 406
+    [(kind, file), (other, _)] = parts_of(box.get(SERIES, DICOM))
+    assert (kind, file) == (f"application/dicom; transfer-syntax={JPEG_LS}", broken)
+    assert other.endswith(EXPLICIT)
+
+
+def test_a_transfer_syntax_that_is_no_uid_stays_out_of_headers(box):
+    data = head_series(1)[0].replace(b"1.2.840.10008.1.2.1\0", 'é"; boundary=x;y'.encode("latin-1").ljust(20, b"z"))
+    assert box.store([data]) == 200
+    answer = box.get(FIRST, "application/dicom; transfer-syntax=*")
+    assert answer.headers["content-type"] == "application/dicom"
+    assert answer.content == data
+    assert parts_of(box.get(SERIES, STORED)) == [("application/dicom", data)]
+    assert box.get(FIRST, DICOM).status_code == 406
+    for what in ("/frames/1", "/bulkdata/7FE00010", "/rendered", "/metadata"):
+        answer = box.get(f"{FIRST}{what}", f"{OCTETS}; transfer-syntax=*")
+        assert answer.status_code < 500
+        assert "boundary=x" not in str(answer.headers)

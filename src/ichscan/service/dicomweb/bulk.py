@@ -18,7 +18,7 @@ from ichscan.service.dicomweb.frames import (
     stored_frame,
     stored_syntax,
 )
-from ichscan.service.dicomweb.media import OCTETS
+from ichscan.service.dicomweb.media import OCTETS, with_syntax
 from ichscan.service.dicomweb.opened import Opened, read_range
 
 PATH: Final = re.compile(r"[0-9A-F]{8}(/[0-9]{1,5}/[0-9A-F]{8}){0,32}")
@@ -55,7 +55,7 @@ def _pixel_parts(opened: Opened, tag: int) -> tuple[str, Parts]:
     if not opened.has_pixels or tag != (0x7FE00010 if where is None else where.tag):
         raise HTTPException(404, _NONE)
     kind = MEDIA_TYPES.get(syntax, OCTETS)
-    content_type = f"{kind}; transfer-syntax={stored_syntax(opened)}"
+    content_type = with_syntax(kind, stored_syntax(opened))
     if where is not None and where.length is not None and syntax != BIG_ENDIAN:
         return kind, iter([(content_type, read_range(opened.held, where.start, where.length))])
     # The first frame is read before the answer begins, so that broken pixel data is still told as an error.

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from ichscan.dicom.fragments import BIG_ENDIAN, NATIVE
 from ichscan.dicom.pixels import DECODERS, decode
 from ichscan.errors import InputError, PixelError
-from ichscan.service.dicomweb.media import OCTETS
+from ichscan.service.dicomweb.media import OCTETS, with_syntax
 from ichscan.service.dicomweb.opened import FLOATS, Opened, read_range
 
 EXPLICIT_LITTLE: Final = "1.2.840.10008.1.2.1"
@@ -41,7 +41,7 @@ class Frame:
     @property
     def content_type(self) -> str:
         """Content-Type of the part."""
-        return f"{self.media_type}; transfer-syntax={self.syntax}"
+        return with_syntax(self.media_type, self.syntax)
 
 
 def stored_syntax(opened: Opened) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from ichscan.errors import InputError
+from ichscan.service.dicomweb.uid import is_uid
 
 ANY: Final = "*/*"
 DICOM: Final = "application/dicom"
@@ -94,6 +95,11 @@ def _parse(text: str, at: int) -> tuple[MediaType, int]:
     if not re.fullmatch(r"[01](\.[0-9]{0,3})?", quality):
         raise InputError("media type: expected a weight q from 0 to 1, found something else")
     return MediaType(start[1].lower(), parameters, min(float(quality), 1.0)), at
+
+
+def with_syntax(name: str, syntax: str) -> str:
+    """A Content-Type with the parameter transfer-syntax; without it when a file's is no UID: it is not ours to send."""
+    return f"{name}; transfer-syntax={syntax}" if is_uid(syntax) else name
 
 
 def first_accepted(accepted: Sequence[MediaType], offered: Sequence[str]) -> str | None:

@@ -12,9 +12,9 @@ from ichscan.errors import InputError
 from ichscan.service.dicomweb.accept import DicomWanted, choose, dicom_wanted
 from ichscan.service.dicomweb.answer import WARNING, multipart_answer
 from ichscan.service.dicomweb.held import Held, find
-from ichscan.service.dicomweb.media import DICOM, DICOM_JSON
+from ichscan.service.dicomweb.media import DICOM, DICOM_JSON, with_syntax
 from ichscan.service.dicomweb.metadata import metadata
-from ichscan.service.dicomweb.opened import open_held
+from ichscan.service.dicomweb.opened import open_held, read_range
 from ichscan.service.dicomweb.place import base_url
 from ichscan.service.dicomweb.transcode import file_in, syntax_for
 from ichscan.service.dicomweb.uid import Uid
@@ -103,7 +103,10 @@ def _file(held: Held, wanted: DicomWanted) -> Response:
     syntax = syntax_for(held, wanted.syntaxes)
     if syntax is None:
         raise _no_syntax(held)
-    content_type, chunks = f"{DICOM}; transfer-syntax={syntax}", file_in(held, syntax)
+    try:
+        content_type, chunks = with_syntax(DICOM, syntax), file_in(held, syntax)
+    except InputError as error:
+        raise _no_syntax(held) from error
     if wanted.alone:
         return StreamingResponse(chunks, media_type=content_type)
     return multipart_answer([(content_type, chunks)], DICOM)
@@ -120,10 +123,11 @@ def _file_parts(chosen: Sequence[tuple[Held, str]]) -> Iterator[tuple[str, Itera
         try:
             chunks = file_in(held, syntax)
         except InputError as error:
-            # The answer has begun: that one is missing can only be told here.
-            _log.error("SOP instance %s: not given: %s", held.sop_instance, error)
-            continue
-        yield f"{DICOM}; transfer-syntax={syntax}", chunks
+            # The answer has begun. Rather than to leave an image out in silence, it is given as it is, and says so.
+            _log.warning("SOP instance %s: given as it is stored: %s", held.sop_instance, error)
+            syntax = held.transfer_syntax
+            chunks = read_range(held)
+        yield with_syntax(DICOM, syntax), chunks
 
 
 def _metadata(request: Request, held: Sequence[Held]) -> Response:
