@@ -177,18 +177,18 @@ def test_features_with_a_node_killed_are_those_of_one_process(
     from tests.scale.features import network_of, spec, store_of
 
     from ichscan.train import feature_tasks
-    from ichscan.train.features import extract
+    from ichscan.train.features import Extraction, extract
 
     torch.set_num_threads(1)
     monkeypatch.setattr(feature_tasks, "PER_TASK", 1)
     store, network, marks = store_of(tmp_path / "store", patients=12), network_of(), tmp_path / "marks"
     rows = np.arange(len(store))
-    local = extract(network, store, rows, spec(), tmp_path / "local", variants=("none", "hflip"))
+    local = extract(network, store, rows, spec(), tmp_path / "local", Extraction(("none", "hflip")))
     told: list[int] = []
     watched = MarkedStore(store.path, store.manifest, marks)
     with RayCluster(nodes.address) as cluster, Killer(nodes, marks, lambda: len(told) >= 3) as killer:
         spread = extract(
-            network, watched, rows, spec(), tmp_path / "spread", variants=("none", "hflip"), executor=cluster,
+            network, watched, rows, spec(), tmp_path / "spread", Extraction(("none", "hflip")), executor=cluster,
             progress=lambda done, _: told.append(done),
         )  # fmt: skip
     assert killer.killed
