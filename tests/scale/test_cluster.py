@@ -158,7 +158,7 @@ def test_batch_with_a_node_killed_loses_nothing(
     nodes: Nodes, tmp_path: Path, fake_bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     paths, out, marks = studies(tmp_path / "in", 12, 3), tmp_path / "out", tmp_path / "marks"
-    local = one_by_one(paths, fake_bundle)
+    local = one_by_one(paths, fake_bundle, tmp_path / "single")
     monkeypatch.setattr("ichscan.batch.PredictSeries", MarkedPrediction)
     monkeypatch.setattr(MarkedPrediction, "marks", marks)
     enough = lambda: len(list(out.glob("*.json"))) >= 3  # noqa: E731
@@ -224,7 +224,7 @@ def test_commands_on_a_cluster_of_this_machine(
     words = ["batch", "in", "--out", "out", "--model", str(fake_bundle), "--ray", "local", "--workers", "1"]
     assert main(words) == 0
     assert "2 analysed" in capsys.readouterr().out
-    assert results(tmp_path / "out").keys() == one_by_one(paths, fake_bundle).keys()
+    assert results(tmp_path / "out").keys() == one_by_one(paths, fake_bundle, tmp_path / "single").keys()
     as_zip(collection(series=2, count=2), tmp_path / "a.zip")
     assert main(["data", "import", "rsna", "a.zip", "--out", "store", "--ray", "local", "--workers", "1"]) == 0
     assert json.loads((tmp_path / "store" / "manifest.json").read_text())["counts"]["slices"] == 6
