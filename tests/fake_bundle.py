@@ -39,6 +39,39 @@ def slice_network() -> bytes:
     return _model(nodes, inputs, outputs, {"weight": weight[:, :, None, None]})
 
 
+def blood_network() -> bytes:
+    """Class maps of 32 x 32 cells: what is bright in the first channel and dark in the others; evidence = their peak.
+
+    With `BLOOD` as channels that is 40 to 90 HU, and neither bone nor what lies between bone and brain.
+    """
+    info = helper.make_tensor_value_info
+    nodes = [
+        helper.make_node(
+            "AveragePool", ["slices"], ["features"], kernel_shape=[4, 4], strides=[2, 2], pads=[1, 1, 1, 1]
+        ),
+        helper.make_node("Conv", ["features", "weight"], ["class_maps"]),
+        helper.make_node("ReduceMax", ["class_maps"], ["peak"], axes=[2, 3], keepdims=0),
+        helper.make_node("Mul", ["peak", "gain"], ["raised"]),
+        helper.make_node("Sub", ["raised", "level"], ["evidence"]),
+    ]
+    weight = np.repeat(np.array([[1, -3, -3]], np.float32), 6, axis=0)
+    constants = {"weight": weight[:, :, None, None], "gain": np.float32([20]), "level": np.float32([8])}
+    outputs = [
+        info("features", TensorProto.FLOAT, ["n", CHANNELS, 32, 32]),
+        info("class_maps", TensorProto.FLOAT, ["n", 6, 32, 32]),
+        info("evidence", TensorProto.FLOAT, ["n", 6]),
+    ]
+    inputs = [info("slices", TensorProto.FLOAT, ["n", CHANNELS, SIZE, SIZE])]
+    return _model(nodes, inputs, outputs, constants)
+
+
+BLOOD = {
+    "channels": [{"center": c, "width": w, "offset_mm": 0.0} for c, w in ((65.0, 50.0), (110.0, 20.0), (300.0, 200.0))],
+    "mean": [0.0] * CHANNELS,
+    "std": [1.0] * CHANNELS,
+}
+
+
 def scan_network() -> bytes:
     """Slice logits = evidence; scan logits = their maximum."""
     info = helper.make_tensor_value_info
@@ -73,10 +106,15 @@ def spec(weights: dict[str, bytes]) -> dict[str, Any]:
     }
 
 
-def write_fake_bundle(folder: Path, **changes: Any) -> Path:
+def write_blood_bundle(folder: Path) -> Path:
+    """A bundle in which nothing but blood, 40 to 90 HU, raises probabilities: it finds simulated lesions."""
+    return write_fake_bundle(folder, blood_network(), **BLOOD)
+
+
+def write_fake_bundle(folder: Path, network: bytes | None = None, **changes: Any) -> Path:
     """Writes the bundle; `changes` replace keys of its spec's input."""
     folder.mkdir(parents=True, exist_ok=True)
-    weights = {"slice.onnx": slice_network(), "scan.onnx": scan_network()}
+    weights = {"slice.onnx": network or slice_network(), "scan.onnx": scan_network()}
     for name, data in weights.items():
         (folder / name).write_bytes(data)
     content = spec(weights)

@@ -11,7 +11,7 @@ from ichscan.errors import IchscanError, InputError, UsageError
 from ichscan.report.result import SCHEMA, one_to_json, result
 from ichscan.report.write import file_stem, make_folder, write_atomically
 from ichscan.scale.executor import Executor, Lost
-from ichscan.types import ModelIdentity, Report
+from ichscan.types import ModelIdentity, Report, Volume
 
 if TYPE_CHECKING:
     from ichscan.dicom import Series
@@ -63,12 +63,13 @@ class PredictSeries:
 
         self._bundle = self._bundle or load_bundle(self._model, THREADS)
         try:
-            report, _ = examine_series(task.series, self._bundle)
+            report, volume = examine_series(task.series, self._bundle, class_maps=True)
+            told = _told(report, volume)
         except IchscanError:
             raise
         except Exception as error:  # one broken study never stops the rest; the message may hold what is in the file
             return "failed", f"{type(error).__name__} {_place(error)}; report this"
-        write_atomically(task.target, one_to_json(result(report)).encode("utf-8"))
+        write_atomically(task.target, told)
         return ("analysed" if report.status == "analysed" else "not_analysable"), report.reason
 
 
@@ -151,7 +152,7 @@ class _Found:
         before = self._before(target, "file")
         if before is None:
             report = Report("not_analysable", problem, "", "", "not read", 0)
-            write_atomically(target, one_to_json(result(report)).encode("utf-8"))
+            write_atomically(target, _told(report, None))
         self._told.append(before or SeriesDone("file", "not_analysable", problem))
 
     def _target(self, identity: str) -> Path:
@@ -170,6 +171,14 @@ class _Found:
             )
         analysed = found.get("status") == "analysed"
         return SeriesDone(name, "analysed" if analysed else "not_analysable", found.get("reason"), before=True)
+
+
+def _told(report: Report, volume: Volume | None) -> bytes:
+    """The result JSON with its findings, so that `ichscan report` can tell them later."""
+    from ichscan.report.find import find
+    from ichscan.report.stored import stored
+
+    return one_to_json(result(report, stored(find(report, volume)))).encode("utf-8")
 
 
 def _read(path: Path) -> dict[str, Any] | None:

@@ -52,7 +52,7 @@ def test_the_same_facts_give_the_same_bytes() -> None:
     first, second = (draft(find(report(), volume())) for _ in range(2))
     assert first == second
     assert "Intracranial hemorrhage of any type: suspected, left." in first
-    assert "Slices at or above their threshold: 3 of 4." in first
+    assert "Slice numbers at or above their threshold: 3 (of 4 slices)." in first
     assert first.index("TECHNIQUE") < first.index("FINDINGS") < first.index("IMPRESSION") < first.index("NOT ASSESSED")
     assert ENGLISH["notice"] in first
 

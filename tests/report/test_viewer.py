@@ -192,6 +192,18 @@ def test_without_geometry_no_sides_are_named() -> None:
     assert embedded(html)["aspect"] == 1
 
 
+def test_edges_name_the_patients_sides_also_of_one_who_lay_on_a_side() -> None:
+    def edges(orientation: tuple[float, float, float, float, float, float]) -> str:
+        scan = replace(volume(), orientation=orientation)
+        found = dict(re.findall(r'class="edge at-(\w+)">(\w)<', page(find(report(), scan), scan)))
+        return "".join(found[edge] for edge in ("left", "right", "top", "bottom"))
+
+    assert edges((1, 0, 0, 0, 1, 0)) == "RLAP"
+    assert edges((-1, 0, 0, 0, -0.9, 0.44)) == "RLAP"  # turned for display
+    assert edges((0, 1, 0, -1, 0, 0)) == "APLR"
+    assert edges((0, -1, 0, 1, 0, 0)) == "PARL"
+
+
 def test_data_for_the_script() -> None:
     data = embedded(page())
     assert [s["number"] for s in data["slices"]] == [1, 2, 3, 4]

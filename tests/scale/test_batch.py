@@ -14,8 +14,8 @@ from ichscan import batch
 from ichscan.batch import PredictSeries, SeriesDone, SeriesTask, predict_batch
 from ichscan.cli import main
 from ichscan.errors import InputError, UsageError
-from ichscan.pipeline import analyse
-from ichscan.report.result import result
+from ichscan.pipeline import examine
+from ichscan.report.files import SeriesWriter
 from ichscan.scale.processes import Processes
 
 
@@ -38,9 +38,13 @@ def results(folder: Path) -> dict[str, dict[str, Any]]:
     return {one["series_instance_uid"]: one for one in found}
 
 
-def one_by_one(paths: list[Path], model: Path) -> dict[str, dict[str, Any]]:
-    found = [timeless(json.loads(json.dumps(result(r)))) for path in paths for r in analyse([path], model)]
-    return {one["series_instance_uid"]: one for one in found}
+def one_by_one(paths: list[Path], model: Path, folder: Path) -> dict[str, dict[str, Any]]:
+    """What `ichscan predict --out` writes."""
+    writer = SeriesWriter(folder)
+    for path in paths:
+        for report, volume in examine([path], model, class_maps=True):
+            writer.write(report, volume)
+    return results(folder)
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -51,14 +55,14 @@ def test_a_batch_says_what_predict_says_and_continues(tmp_path: Path, fake_bundl
     paths[2] = paths[2].with_suffix(".zip")
     told = list(predict_batch(paths, out, Processes(workers), model=fake_bundle))
     assert [(one.status, one.before) for one in told] == [("analysed", False)] * 3
-    assert results(out) == one_by_one(paths, fake_bundle)
+    assert results(out) == one_by_one(paths, fake_bundle, tmp_path / "single")
     first, second, _ = sorted(out.iterdir())
     first.unlink()
     second.write_text("{")
     old = {path: path.stat().st_mtime_ns for path in out.iterdir()}
     again = list(predict_batch(paths, out, Processes(1), model=fake_bundle))
     assert sorted(one.before for one in again) == [False, False, True]
-    assert results(out) == one_by_one(paths, fake_bundle)
+    assert results(out) == one_by_one(paths, fake_bundle, tmp_path / "single")
     assert sum(path.stat().st_mtime_ns == old.get(path) for path in out.iterdir()) == 1
 
 
@@ -71,7 +75,7 @@ class Breaks(PredictSeries):
         return super().__call__(task)
 
 
-def broken(series: Any, *_: object) -> None:
+def broken(series: Any, *_: object, **__: object) -> None:
     raise ZeroDivisionError("what is in the file")
 
 
@@ -99,6 +103,17 @@ def test_one_broken_study_never_stops_the_rest(
         ("analysed", False), ("analysed", True), ("analysed", True), ("not_analysable", True),
     ]  # fmt: skip
     assert len(list(out.iterdir())) == 4
+
+
+def test_reports_are_made_from_results_of_a_batch(tmp_path: Path, fake_bundle: Path) -> None:
+    (path,), out = studies(tmp_path / "in", 1), tmp_path / "out"
+    (path / "cut.dcm").write_bytes(b"")
+    assert len(list(predict_batch([path], out, Processes(1), model=fake_bundle))) == 2
+    for number, told in enumerate(sorted(out.iterdir())):
+        assert main(["report", str(told), "--text", "--fhir", "--out", str(tmp_path / f"report{number}")]) == 0
+    texts = [one.read_text() for one in tmp_path.glob("report*/*.txt")]
+    assert sorted("not analysed" in text for text in texts) == [False, True]
+    assert sum("Strongest evidence in slice" in text for text in texts) == 1
 
 
 def test_series_without_uid_keep_apart(tmp_path: Path, fake_bundle: Path) -> None:

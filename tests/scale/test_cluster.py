@@ -158,7 +158,7 @@ def test_batch_with_a_node_killed_loses_nothing(
     nodes: Nodes, tmp_path: Path, fake_bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     paths, out, marks = studies(tmp_path / "in", 12, 3), tmp_path / "out", tmp_path / "marks"
-    local = one_by_one(paths, fake_bundle)
+    local = one_by_one(paths, fake_bundle, tmp_path / "single")
     monkeypatch.setattr("ichscan.batch.PredictSeries", MarkedPrediction)
     monkeypatch.setattr(MarkedPrediction, "marks", marks)
     enough = lambda: len(list(out.glob("*.json"))) >= 3  # noqa: E731
@@ -177,18 +177,18 @@ def test_features_with_a_node_killed_are_those_of_one_process(
     from tests.scale.features import network_of, spec, store_of
 
     from ichscan.train import feature_tasks
-    from ichscan.train.features import extract
+    from ichscan.train.features import Extraction, extract
 
     torch.set_num_threads(1)
     monkeypatch.setattr(feature_tasks, "PER_TASK", 1)
     store, network, marks = store_of(tmp_path / "store", patients=12), network_of(), tmp_path / "marks"
     rows = np.arange(len(store))
-    local = extract(network, store, rows, spec(), tmp_path / "local", variants=("none", "hflip"))
+    local = extract(network, store, rows, spec(), tmp_path / "local", Extraction(("none", "hflip")))
     told: list[int] = []
     watched = MarkedStore(store.path, store.manifest, marks)
     with RayCluster(nodes.address) as cluster, Killer(nodes, marks, lambda: len(told) >= 3) as killer:
         spread = extract(
-            network, watched, rows, spec(), tmp_path / "spread", variants=("none", "hflip"), executor=cluster,
+            network, watched, rows, spec(), tmp_path / "spread", Extraction(("none", "hflip")), executor=cluster,
             progress=lambda done, _: told.append(done),
         )  # fmt: skip
     assert killer.killed
@@ -224,7 +224,7 @@ def test_commands_on_a_cluster_of_this_machine(
     words = ["batch", "in", "--out", "out", "--model", str(fake_bundle), "--ray", "local", "--workers", "1"]
     assert main(words) == 0
     assert "2 analysed" in capsys.readouterr().out
-    assert results(tmp_path / "out").keys() == one_by_one(paths, fake_bundle).keys()
+    assert results(tmp_path / "out").keys() == one_by_one(paths, fake_bundle, tmp_path / "single").keys()
     as_zip(collection(series=2, count=2), tmp_path / "a.zip")
     assert main(["data", "import", "rsna", "a.zip", "--out", "store", "--ray", "local", "--workers", "1"]) == 0
     assert json.loads((tmp_path / "store" / "manifest.json").read_text())["counts"]["slices"] == 6

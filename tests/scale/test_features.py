@@ -15,7 +15,7 @@ from ichscan.errors import DataError, TrainingError
 from ichscan.scale.executor import Lost
 from ichscan.scale.processes import Processes
 from ichscan.train import feature_tasks, features
-from ichscan.train.features import extract
+from ichscan.train.features import Extraction, extract
 
 torch.set_num_threads(1)
 
@@ -38,9 +38,9 @@ def test_workers_give_what_one_process_gives(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(feature_tasks, "PER_TASK", 3)
     store, network = store_of(tmp_path / "store", patients=4), network_of()
     rows = np.array([0, 1, 2, 3, 5, 6, 7])
-    whole = extract(network, store, rows, spec(), tmp_path / "whole", variants=("none", "hflip"))
+    whole = extract(network, store, rows, spec(), tmp_path / "whole", Extraction(("none", "hflip")))
     spread = extract(
-        network, store, rows, spec(), tmp_path / "spread", variants=("none", "hflip"), executor=Processes(2)
+        network, store, rows, spec(), tmp_path / "spread", Extraction(("none", "hflip")), executor=Processes(2)
     )
     np.testing.assert_array_equal(spread.rows, whole.rows)
     np.testing.assert_array_equal(spread.embedding, whole.embedding)

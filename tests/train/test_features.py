@@ -20,7 +20,7 @@ from ichscan.model.spec import Channel, InputSpec
 from ichscan.train import feature_store, features
 from ichscan.train.classifier import SliceClassifier
 from ichscan.train.feature_store import open_features
-from ichscan.train.features import extract, network_digest
+from ichscan.train.features import Extraction, extract, network_digest
 from ichscan.train.scan_set import scans_of
 
 torch.set_num_threads(1)
@@ -67,7 +67,9 @@ def expected(network: SliceClassifier, store: SliceStore) -> tuple[np.ndarray, n
 
 def test_features_are_those_of_serving(network: SliceClassifier, store: SliceStore, tmp_path: Path) -> None:
     told = []
-    found = extract(network, store, np.arange(8), SPEC, tmp_path, batch=3, progress=lambda a, b: told.append((a, b)))
+    found = extract(
+        network, store, np.arange(8), SPEC, tmp_path, Extraction(batch=3), progress=lambda a, b: told.append((a, b))
+    )
     embedding, logits = expected(network, store)
     np.testing.assert_allclose(found.embedding, embedding, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(found.logits, logits, rtol=1e-5, atol=1e-6)
@@ -77,7 +79,7 @@ def test_features_are_those_of_serving(network: SliceClassifier, store: SliceSto
 
 
 def test_variants_and_their_mean(network: SliceClassifier, store: SliceStore, tmp_path: Path) -> None:
-    found = extract(network, store, np.arange(8), SPEC, tmp_path, variants=("none", "hflip", "transpose"))
+    found = extract(network, store, np.arange(8), SPEC, tmp_path, Extraction(("none", "hflip", "transpose")))
     each = [open_features(tmp_path, v).embedding for v in ("none", "hflip", "transpose")]
     np.testing.assert_allclose(found.embedding, np.mean(each, axis=0), rtol=1e-5)
     x, _ = model_input(np.stack(store.hu_many(range(4))), np.arange(4) * 5.0, SPEC, 0.5)
@@ -169,7 +171,7 @@ def test_refusals(
     network: SliceClassifier, store: SliceStore, tmp_path: Path, rows: list, variants: tuple, error: type, text: str
 ) -> None:
     with pytest.raises(error, match=text):
-        extract(network, store, np.array(rows), SPEC, tmp_path, variants=variants)
+        extract(network, store, np.array(rows), SPEC, tmp_path, Extraction(variants))
 
 
 def test_damaged_set(network: SliceClassifier, store: SliceStore, tmp_path: Path) -> None:

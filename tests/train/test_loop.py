@@ -21,7 +21,7 @@ from ichscan.train.batch import Batch, Share
 from ichscan.train.checkpoint import load_weights
 from ichscan.train.devices import launched, start
 from ichscan.train.history import History
-from ichscan.train.loop import fit
+from ichscan.train.loop import Task, fit
 from ichscan.train.workbench_tables import Training
 
 torch.set_num_threads(1)
@@ -63,8 +63,9 @@ def validate(network: nn.Module, epoch: int) -> Mapping[str, float]:
 def run(folder: Path, config: Training = CONFIG, dropout: float = 0.3, **more: Any) -> tuple[nn.Module, History]:
     torch.manual_seed(0)
     network = nn.Sequential(nn.Linear(5, 16), nn.ReLU(), nn.Dropout(dropout), nn.Linear(16, 1))
-    more = {"batches": batches(), "objective": objective, "validate": validate} | more
-    history = fit(network, steps=STEPS, config=config, folder=folder, seed=1, fabric=start(config), **more)
+    parts = {"batches": batches(), "objective": objective, "validate": validate}
+    task = Task(steps=STEPS, **{part: more.pop(part, usual) for part, usual in parts.items()})
+    history = fit(network, task, config, folder, seed=1, fabric=start(config), **more)
     return network, history
 
 

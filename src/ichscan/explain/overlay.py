@@ -8,7 +8,7 @@ import numpy as np
 
 from ichscan.explain.draw import ALERT, DIM, TEXT, UInt8, canvas, paste, text
 from ichscan.model.preprocess import windowed
-from ichscan.types import Float32, Volume
+from ichscan.types import Float32, Float64, Volume
 
 BRAIN: Final = (40.0, 80.0)
 """Brain window, (centre, width) in HU."""
@@ -18,6 +18,8 @@ LEGEND: Final = 62
 """Rows of the legend."""
 LEAST_WIDTH: Final = 300
 """Columns that the legend's words need."""
+LETTERS: Final = (("R", "L"), ("A", "P"), ("F", "H"))
+"""Directions (negative, positive) of the axes of LPS."""
 
 
 def colour(grey: UInt8, heat_map: Float32) -> UInt8:
@@ -56,6 +58,37 @@ def flipped_axes(volume: Volume) -> tuple[int, ...]:
         return ()
     along_row, along_column = volume.orientation[0], volume.orientation[4]
     return tuple(axis for axis, cosine in ((0, along_column), (1, along_row)) if cosine < 0)
+
+
+def shown_axes(volume: Volume) -> tuple[Float64, Float64] | None:
+    """Where the rows and the columns of a picture run to, LPS unit vectors (3,), after its flips for display.
+
+    None when not recorded.
+    """
+    if volume.orientation is None:
+        return None
+    flipped = flipped_axes(volume)
+    row = np.array(volume.orientation[:3], np.float64) * (-1 if 1 in flipped else 1)
+    column = np.array(volume.orientation[3:], np.float64) * (-1 if 0 in flipped else 1)
+    return row, column
+
+
+def edge_letters(volume: Volume) -> tuple[str, str, str, str] | None:
+    """Patient's directions at the left, right, upper and lower edge of a picture: usually R, L, A, P.
+
+    Others where the patient lay on a side: flips alone do not put the face up. None when not recorded.
+    """
+    axes = shown_axes(volume)
+    if axes is None:
+        return None
+    return *_ends(axes[0]), *_ends(axes[1])
+
+
+def _ends(direction: Float64) -> tuple[str, str]:
+    """Letters of where a line that runs along `direction` comes from and goes to; heads and feet are never named."""
+    axis = int(abs(direction[1]) > abs(direction[0]))
+    negative, positive = LETTERS[axis]
+    return (negative, positive) if direction[axis] > 0 else (positive, negative)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import numpy as np
 from ichscan import __version__
 from ichscan.explain.draw import ALERT, DIM, TEXT, UInt8, box, canvas, paste, text
 from ichscan.explain.heat import Bool, heat
-from ichscan.explain.overlay import flipped_axes, ramp, slice_picture
+from ichscan.explain.overlay import edge_letters, flipped_axes, ramp, slice_picture
 from ichscan.labels import ANY, LABELS
 from ichscan.report.chart import HEIGHT as CHART_HEIGHT
 from ichscan.report.chart import chart
@@ -123,8 +123,9 @@ def _tile(picture: UInt8, volume: Volume, report: Report, index: int) -> UInt8:
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA).astype(np.uint8)
     paste(tile, small, (TILE - size[1]) // 2, (TILE - size[0]) // 2)
-    if volume.orientation is not None:
-        text(tile, "R", 6, TILE // 2, 0.35, DIM)
+    edges = edge_letters(volume)
+    if edges is not None:
+        text(tile, edges[0], 6, TILE // 2, 0.35, DIM)
     probability = float(prediction.slices[index, ANY])
     alert = probability >= float(prediction.slice_thresholds[ANY])
     if alert:

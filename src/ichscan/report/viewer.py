@@ -11,6 +11,7 @@ import numpy as np
 
 from ichscan.anatomy import intracranial_mask
 from ichscan.explain.heat import Bool, Heat, heat, widened
+from ichscan.explain.overlay import edge_letters
 from ichscan.labels import LABELS
 from ichscan.report import viewer_pixels as pixels
 from ichscan.report.findings import ABSENT, Finding, Findings
@@ -47,7 +48,7 @@ def viewer(
         left = f"<section><h2>{escape(words['images'])}</h2><p>{escape(words['no_images'])}</p></section>"
         return _page(findings, left, "", "", words)
     data = _data(findings, prediction, volume, mask, words)
-    left = tools(data, PRESETS, volume.orientation is not None, words)
+    left = tools(data, PRESETS, edge_letters(volume), words)
     embedded = f'<script type="application/json" id="data">{_safe_json(data)}</script>'
     return _page(findings, left, embedded, SCRIPT, words)
 

@@ -34,8 +34,8 @@ canvas { display: block; width: 100%; height: 100%; }
 #picture { touch-action: none; cursor: ns-resize; }
 .edge { position: absolute; color: #fff; font-weight: 700; text-shadow: 0 0 3px #000, 0 0 3px #000;
   pointer-events: none; }
-.right { left: .3rem; top: 48%; } .left { right: .3rem; top: 48%; }
-.front { top: .1rem; left: 49%; } .back { bottom: .1rem; left: 49%; }
+.at-left { left: .3rem; top: 48%; } .at-right { right: .3rem; top: 48%; }
+.at-top { top: .1rem; left: 49%; } .at-bottom { bottom: .1rem; left: 49%; }
 #mark { position: absolute; width: 2.6rem; height: 2.6rem; margin: -1.3rem; border: 2px dashed var(--here);
   border-radius: 50%; pointer-events: none; }
 #where { min-height: 2.75rem; margin: .35rem 0 .1rem; font-variant-numeric: tabular-nums; }

@@ -7,13 +7,18 @@ from typing import Any
 from ichscan.report.wording import Wording
 
 
-def tools(data: Mapping[str, Any], presets: Sequence[tuple[str, int, int]], oriented: bool, words: Wording) -> str:
+def tools(
+    data: Mapping[str, Any],
+    presets: Sequence[tuple[str, int, int]],
+    edges: tuple[str, str, str, str] | None,
+    words: Wording,
+) -> str:
     """The elements that the script fills and listens to.
 
     Args:
         data: what the script works on: `total`, `slices`, `rows`, `cols`, `aspect`, `start`.
         presets: key of the wording, centre and width in HU.
-        oriented: whether it is known which way the patient lies, so that sides can be named.
+        edges: see `ichscan.explain.overlay.edge_letters`; None = it is not known which way the patient lies.
         words: the language.
     """
     shown = len(data["slices"])
@@ -26,7 +31,7 @@ def tools(data: Mapping[str, Any], presets: Sequence[tuple[str, int, int]], orie
 <button type="button" id="print">{escape(words["print"])}</button></div>
 <div class="stage" id="stage"><div class="frame" style="aspect-ratio: {data["aspect"]}">
 <canvas id="picture" width="{data["cols"]}" height="{data["rows"]}" role="img"></canvas>
-{_edges(words) if oriented else ""}<div id="mark" hidden></div></div></div>
+{_edges(edges, words) if edges is not None else ""}<div id="mark" hidden></div></div></div>
 <p id="where" role="status" aria-live="polite"></p>
 <svg id="strip" preserveAspectRatio="none" role="img" aria-label="{escape(words["strip"])}"></svg>
 <input type="range" id="slice" min="0" max="{shown - 1}" value="{data["start"]}"
@@ -46,9 +51,9 @@ def _buttons(presets: Sequence[tuple[str, int, int]], words: Wording) -> str:
     )
 
 
-def _edges(words: Wording) -> str:
-    """LPS after the display flips: the patient's right is on the left, anterior is up."""
-    places = (("right", "R"), ("left", "L"), ("front", "A"), ("back", "P"))
+def _edges(edges: tuple[str, str, str, str], words: Wording) -> str:
+    """The patient's directions at the edges of the picture."""
+    places = zip(("at-left", "at-right", "at-top", "at-bottom"), edges, strict=True)
     return "".join(f'<span class="edge {place}">{escape(words[key])}</span>' for place, key in places)
 
 

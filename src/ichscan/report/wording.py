@@ -40,7 +40,7 @@ ENGLISH: Final[Wording] = {
     "finding": "{label}: {state}.",
     "finding_side": "{label}: {state}, {side}.",
     "probability": "Probability {probability}, threshold {threshold}.",
-    "in_slices": "Slices at or above their threshold: {slices} of {total}.",
+    "in_slices": "Slice numbers at or above their threshold: {slices} (of {total} slices).",
     "in_no_slice": "No single slice is at or above its threshold.",
     "strongest": "Strongest evidence in slice {slice}.",
     "strongest_at": "Strongest evidence in slice {slice}, at x {x}, y {y}, z {z} mm (LPS).",

@@ -33,17 +33,31 @@ KEEP_EVERY: Final = 2048
 Progress = Callable[[int, int], None]
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Extraction:
+    """How features are computed.
+
+    Attributes:
+        variants: keys of `TRANSFORMS`.
+        batch: slices per forward pass.
+        precision: "32", or "bf16" / "fp16" for the forward pass; stored as float32.
+        workers: threads that prepare input.
+    """
+
+    variants: Sequence[str] = ("none",)
+    batch: int = 64
+    precision: str = "32"
+    workers: int = 2
+
+
 def extract(
     network: SliceClassifier,
     store: SliceStore,
     rows: NDArray[np.int64],
     spec: InputSpec,
     folder: Path,
+    how: Extraction = Extraction(),
     *,
-    variants: Sequence[str] = ("none",),
-    batch: int = 64,
-    precision: str = "32",
-    workers: int = 2,
     executor: Executor | None = None,
     progress: Progress = lambda done, total: None,
 ) -> FeatureSet:
@@ -55,10 +69,7 @@ def extract(
         rows: int64 (n,), rows of the store's table, any order, each once.
         spec: the network's input contract.
         folder: for the set; see `ichscan.train.feature_store`.
-        variants: keys of `TRANSFORMS`.
-        batch: slices per forward pass.
-        precision: "32", or "bf16" / "fp16" for the forward pass; stored as float32.
-        workers: threads that prepare input.
+        how: variants, batch and precision.
         executor: computes series by series elsewhere, for example on several machines; this process only writes.
         progress: called with slices done and in all.
 
@@ -67,6 +78,7 @@ def extract(
         UsageError: unknown variant, or the folder holds other features.
         OutputError: disk full.
     """
+    variants = how.variants
     unknown = [v for v in variants if v not in TRANSFORMS]
     if unknown or not variants or len(set(variants)) != len(variants):
         raise UsageError(f"features: expected different variants of {sorted(TRANSFORMS)}, found {list(variants)}")
@@ -79,12 +91,12 @@ def extract(
         wanted,
         network.backbone.width,
         network.last.out_features,
-        _identity(network, store, wanted, spec, variants, precision),
+        _identity(network, store, wanted, spec, variants, how.precision),
     )
     if not writer.finished:
-        forward = FeaturePass(network, tuple(variants), batch, precision)
+        forward = FeaturePass(network, tuple(variants), how.batch, how.precision)
         made = (
-            _ahead(forward, store, writer.done, wanted, spec, workers)
+            _ahead(forward, store, writer.done, wanted, spec, how.workers)
             if executor is None
             else spread(executor, forward, store, writer.done, wanted, spec)
         )

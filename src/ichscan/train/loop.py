@@ -8,6 +8,7 @@ import copy
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -33,16 +34,30 @@ Validate = Callable[[nn.Module, int], Mapping[str, float]]
 MOMENTUM: Final = 0.9
 
 
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What a network is to learn.
+
+    Attributes:
+        objective: see `Objective`.
+        batches: see `Batches`.
+        steps: optimiser steps per epoch.
+        validate: called after each epoch.
+    """
+
+    objective: Objective
+    batches: Batches
+    steps: int
+    validate: Validate | None = None
+
+
 def fit(
     network: nn.Module,
-    objective: Objective,
-    batches: Batches,
-    steps: int,
+    task: Task,
     config: Training,
     folder: Path,
     seed: int,
     fabric: Fabric,
-    validate: Validate | None = None,
     identity: Mapping[str, str] | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> History:
@@ -53,14 +68,11 @@ def fit(
 
     Args:
         network: trained in place; afterwards it holds the weights of the last epoch, without averaging.
-        objective: see `Objective`.
-        batches: see `Batches`.
-        steps: optimiser steps per epoch.
+        task: what it is to learn.
         config: recipe table.
         folder: belongs to this fit alone.
         seed: of everything random.
         fabric: see `ichscan.train.devices.start`.
-        validate: called after each epoch.
         identity: what must not change under a resumed fit, e.g. digests of recipe and data.
         progress: is told one line per epoch.
 
@@ -69,15 +81,15 @@ def fit(
         UsageError: the folder belongs to another identity.
         OutputError: a checkpoint cannot be written.
     """
-    run = _Run(network, objective, config, steps, folder, seed, fabric, dict(identity or {}))
+    run = _Run(network, task, config, folder, seed, fabric, dict(identity or {}))
     share = Share(fabric.global_rank, fabric.world_size)
     with Journal(folder, run.epochs, fabric.is_global_zero) as journal:
         while not rates.finished(config, run.losses):
             begun = time.monotonic()
             number = len(run.epochs)
-            run.epoch(batches(number, run.step, share), journal)
+            run.epoch(task.batches(number, run.step, share), journal)
             run.same_buffers()
-            metrics = dict(validate(run.kept.eval(), number + 1)) if validate else {}
+            metrics = dict(task.validate(run.kept.eval(), number + 1)) if task.validate else {}
             run.close_epoch(metrics, time.monotonic() - begun)
             journal.epoch(run.epochs[-1])
             progress(run.epochs[-1].line(config.epochs))
@@ -90,15 +102,14 @@ class _Run:
     def __init__(
         self,
         network: nn.Module,
-        objective: Objective,
+        task: Task,
         config: Training,
-        steps: int,
         folder: Path,
         seed: int,
         fabric: Fabric,
         identity: Mapping[str, str],
     ) -> None:
-        self.objective, self.config, self.steps = objective, config, steps
+        self.objective, self.config, self.steps = task.objective, config, task.steps
         self.folder, self.seed, self.fabric, self.identity = folder, seed, fabric, identity
         self.epochs: list[Epoch] = []
         self.step, self.total, self.weight = 0, 0.0, 0.0

@@ -19,7 +19,7 @@ from torch import nn
 from ichscan.errors import DataError, UsageError
 from ichscan.train.bagging import Probabilities, bag
 from ichscan.train.checkpoint import load_weights
-from ichscan.train.loop import fit
+from ichscan.train.loop import Task, fit
 from ichscan.train.scan_batches import ScanBatches, ScanObjective, padded
 from ichscan.train.scan_loss import scan_losses
 from ichscan.train.scan_models import build_scan_model
@@ -92,10 +92,9 @@ def _fit_one(
     scan_weight = config.scan_weight if config.scan_head else 0.0
     batches = ScanBatches(scans, config.training.batch, config.training.accumulate, seed)
     checked = validation.labelled() if validation is not None else None
-    history = fit(
-        network, ScanObjective(scan_weight), batches, batches.steps, config.training, folder, seed, fabric,
-        (lambda model, _: {"loss": mean_loss(model, checked, scan_weight)}) if checked else None, identity, progress,
-    )  # fmt: skip
+    validate = (lambda model, _: {"loss": mean_loss(model, checked, scan_weight)}) if checked else None
+    task = Task(ScanObjective(scan_weight), batches, batches.steps, validate)
+    history = fit(network, task, config.training, folder, seed, fabric, identity, progress)
     kept: list[nn.Module] = []
     for epoch in history.kept(config.training.keep):
         model = build_scan_model(config, scans.features.shape[1], scans.logits.shape[1])

@@ -26,7 +26,7 @@ from ichscan.train.classifier import SliceClassifier, build_classifier
 from ichscan.train.devices import start
 from ichscan.train.history import History
 from ichscan.train.learning_curves import draw_learning
-from ichscan.train.loop import fit
+from ichscan.train.loop import Task, fit
 from ichscan.train.losses import SliceLoss
 from ichscan.train.slice_batches import InputTables, SliceObjective, Slices, TrainingBatches, predict_logits
 from ichscan.train.slice_folds import Fold, plan_folds, select_slices
@@ -203,16 +203,14 @@ class _Stage:
         loss = SliceLoss(recipe.loss, recipe.data.labels, slices.targets)
         batches = TrainingBatches(self.images, slices, recipe, seed)
         objective = SliceObjective(loss, recipe.input, self.fabric.device)
+        checked = None if validation is None else _Validation(self, validation, loss, place)
         return fit(
             network,
-            objective,
-            batches,
-            batches.steps,
+            Task(objective, batches, batches.steps, checked),
             recipe.training,
             place,
             seed,
             self.fabric,
-            validate=None if validation is None else _Validation(self, validation, loss, place),
             identity=identity(recipe, self.store.digest, fold, seed),
             progress=lambda line: self.progress(f"fold {fold.number}, seed {seed}: {line}"),
         )

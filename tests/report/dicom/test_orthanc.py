@@ -7,7 +7,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,12 @@ import pytest
 
 pytest.importorskip("highdicom", reason="the extra `report` is not installed")
 
+import cv2
+import numpy as np
+import pydicom
 from tests.dicom_builders import head_series
 from tests.report.dicom.results import case_of, write_files
+from tests.report.dicom.sources import JPEG_2000, japanese, jpeg_2000, minimal, multi_frame
 
 from ichscan.report.dicom import key_objects, parametric_map, secondary_capture, structured_report, write_dicom
 
@@ -51,6 +55,31 @@ class Server:
             modality = series["MainDicomTags"]["Modality"]
             found[modality] = found.get(modality, 0) + len(series["Instances"])
         return found
+
+    def post(self, path: str, body: bytes) -> None:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.http}{path}", body, timeout=10):
+            pass
+
+    def clear(self) -> None:
+        for study in self.get("/studies"):
+            request = urllib.request.Request(f"http://127.0.0.1:{self.http}/studies/{study}", method="DELETE")
+            with urllib.request.urlopen(request, timeout=30):
+                pass
+
+    def picture(self, path: str) -> "np.ndarray[Any, Any]":
+        """What Orthanc draws: (rows, cols, 3) BGR."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.http}{path}", timeout=10) as answer:
+            found = cv2.imdecode(np.frombuffer(answer.read(), np.uint8), cv2.IMREAD_COLOR)
+        assert found is not None
+        return found
+
+    def found_by_dicomweb(self) -> dict[str, list[str]]:
+        """Study Instance UID -> modalities of its series, by QIDO-RS (PS3.18 section 10.6)."""
+        found: dict[str, list[str]] = {}
+        for series in self.get("/dicom-web/series?includefield=StudyInstanceUID"):
+            modality = series["00080060"]["Value"][0]
+            found.setdefault(series["0020000D"]["Value"][0], []).append(modality)
+        return {study: sorted(modalities) for study, modalities in found.items()}
 
     def stow(self, paths: list[Path]) -> Any:
         """Stores by DICOMweb (PS3.18 section 10.5)."""
@@ -99,23 +128,43 @@ def server(tmp_path: Path) -> Iterator[Server]:
         log.close()
 
 
-@pytest.fixture
-def files(tmp_path: Path) -> list[Path]:
-    """Source and results."""
-    folder = write_files(tmp_path / "in", head_series(StudyDate="20250102", PatientBirthDate="19700101"))
-    case = case_of(folder)
+def _with_results(source: Path, out: Path) -> list[Path]:
+    """Files of the source, and of the results on it."""
+    case = case_of(source)
     results = [
         structured_report(case.findings, case.source),
         parametric_map(case.findings, case.source, case.volume, case.prediction),
         key_objects(case.findings, case.source),
         *secondary_capture(case.findings, case.source, case.volume, case.prediction),
     ]
-    return [*sorted(folder.iterdir()), *write_dicom(tmp_path / "out", results)]
+    return [*map(Path, dict.fromkeys(case.volume.files)), *write_dicom(out, results)]
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> list[Path]:
+    """Source and results."""
+    made = head_series(StudyDate="20250102", PatientBirthDate="19700101")
+    return _with_results(write_files(tmp_path / "in", made), tmp_path / "out")
+
+
+def _store(server: Server, files: list[Path]) -> None:
+    # storescu proposes one kind of compression per association; -R: and only the SOP classes that there are
+    for proposed in ("-xe", "-xv", "-xw"):
+        of = [path for path in files if _syntax(path) == proposed]
+        if of:
+            command = ["storescu", "-R", proposed, "127.0.0.1", str(server.dicom), *of]
+            subprocess.run(command, check=True, capture_output=True)
+
+
+def _syntax(path: Path) -> str:
+    """Option of storescu that proposes the transfer syntax of a file."""
+    syntax = pydicom.dcmread(path, stop_before_pixels=True).file_meta.TransferSyntaxUID
+    return {"1.2.840.10008.1.2.4.90": "-xv", "1.2.840.10008.1.2.4.91": "-xw"}.get(syntax, "-xe")
 
 
 def test_by_c_store_and_again(server: Server, files: list[Path]) -> None:
     for _ in range(2):
-        subprocess.run(["storescu", "-R", "127.0.0.1", str(server.dicom), *files], check=True, capture_output=True)
+        _store(server, files)
         assert server.instances() == MODALITIES
 
 
@@ -124,3 +173,62 @@ def test_by_dicomweb(server: Server, files: list[Path]) -> None:
     assert not answer["00081198"].get("Value")  # Failed SOP Sequence
     assert len(answer["00081199"]["Value"]) == len(files)  # Referenced SOP Sequence: what was stored
     assert server.instances() == MODALITIES
+
+
+def test_pictures_are_shown_as_they_were_made(server: Server, files: list[Path]) -> None:
+    _store(server, files)
+    captures = [path for path in files if path.name.startswith("capture")]
+    assert captures
+    for path in captures:
+        made = pydicom.dcmread(path)
+        (found,) = (i for i in server.get("/instances") if _uid(server, i) == made.SOPInstanceUID)
+        np.testing.assert_array_equal(server.picture(f"/instances/{found}/preview")[..., ::-1], made.pixel_array)
+
+
+def _uid(server: Server, instance: str) -> str:
+    return str(server.get(f"/instances/{instance}")["MainDicomTags"]["SOPInstanceUID"])
+
+
+@pytest.mark.parametrize(
+    "make", [japanese, jpeg_2000, multi_frame, "dcm_qa_ct/ge", "dcm_qa_ct/philips", f"ct-transfer-syntaxes/{JPEG_2000}"]
+)
+def test_results_are_beside_their_source(
+    server: Server, make: Callable[[], list[bytes]] | str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    if isinstance(make, str):
+        source = request.getfixturevalue("data_dir") / make
+        if not source.exists():
+            pytest.skip(f"{make} is not there")
+    else:
+        source = write_files(tmp_path / "in", make())
+    files = _with_results(source, tmp_path / "out")
+    header = pydicom.dcmread(files[0], stop_before_pixels=True)
+    for send in (_store, _stow):
+        server.clear()
+        send(server, files)
+        assert server.found_by_dicomweb() == {header.StudyInstanceUID: ["CT", "KO", "OT", "OT", "SR"]}
+        (patient,) = server.get("/patients")  # of results and source, or there were two
+        assert server.get(f"/patients/{patient}")["MainDicomTags"]["PatientName"] == str(header.PatientName)
+
+
+def _stow(server: Server, files: list[Path]) -> None:
+    assert not server.stow(files)["00081198"].get("Value")
+
+
+@pytest.mark.parametrize("make", [minimal, "rsna-2019-sample/stage_2_test"])
+def test_results_on_what_has_no_valid_uids_are_beside_their_source_in_the_patient(
+    server: Server, make: Callable[[], list[bytes]] | str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """Challenge data have names for UIDs, which no valid object may repeat: another study, of the same patient."""
+    source = (
+        request.getfixturevalue("data_dir") / make if isinstance(make, str) else write_files(tmp_path / "in", make())
+    )
+    if not source.exists():
+        pytest.skip(f"{make} is not there")
+    files = _with_results(source, tmp_path / "out")
+    results = [path for path in files if path.parent == tmp_path / "out"]
+    for path in {*files} - {*results}:
+        server.post("/instances", path.read_bytes())  # by no standard way, since they lack their class
+    _stow(server, results)
+    assert sorted(server.found_by_dicomweb().values()) == [["CT"], ["KO", "OT", "OT", "SR"]]
+    assert len(server.get("/patients")) == 1

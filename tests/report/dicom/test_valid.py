@@ -3,14 +3,17 @@
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 pytest.importorskip("highdicom", reason="the extra `report` is not installed")
+import pydicom
 from pydicom.dataset import Dataset
-from tests.dicom_builders import enhanced, head_series, slice_dataset, to_bytes
+from tests.dicom_builders import head_series
 from tests.report.dicom.results import Case, case_of, first_series, write_files
+from tests.report.dicom.sources import JPEG_2000, MADE, hostile, minimal
 
 from ichscan.report.dicom import (
     key_objects,
@@ -25,11 +28,8 @@ from ichscan.report.findings import Findings
 needs_dciodvfy = pytest.mark.skipif(
     shutil.which("dciodvfy") is None, reason="dciodvfy is not installed (Debian's package dicom3tools)"
 )
-JPEG_2000 = "CTImage.dcm_JPEG2000TransferSyntax_1.2.840.10008.1.2.4.91.dcm"
-RSNA_LACKS = (
-    "SOPClassUID", "FrameOfReferenceUID", "PatientName", "ImageType", "SeriesDescription", "BodyPartExamined",
-    "ConvolutionKernel", "SliceThickness", "InstanceNumber",
-)  # fmt: skip
+LONGEST = {"PN": 3 * 64 + 2, "LO": 64, "SH": 16, "CS": 16, "ST": 1024, "LT": 10_240, "UT": 20_000}
+"""Characters of a value (PS3.5 section 6.2); of unlimited text, no more than was there."""
 
 
 def _results(case: Case) -> Iterator[Dataset | None]:
@@ -47,40 +47,8 @@ def _check(paths: list[Path]) -> None:
         assert not faults, path.name
 
 
-def _minimal() -> list[bytes]:
-    """Slices with the attributes that the RSNA challenge kept, and names for UIDs."""
-    lacking = dict.fromkeys(RSNA_LACKS)
-    return [
-        to_bytes(
-            slice_dataset(i, SOPInstanceUID=f"ID_{i}", StudyInstanceUID="ID_st", SeriesInstanceUID="ID_se", **lacking)
-        )
-        for i in range(6)
-    ]
-
-
-def _japanese() -> list[bytes]:
-    return head_series(SpecificCharacterSet=["", "ISO 2022 IR 87"], PatientName="Yamada^Tarou=山田^太郎=やまだ^たろう")
-
-
-def _mirrored() -> list[bytes]:
-    return head_series(ImageOrientationPatient=[-1, 0, 0, 0, -1, 0])
-
-
-def _hostile() -> list[bytes]:
-    nasty = "<script>alert('x')</script>\x00\x1b\n'; DROP TABLE studies;--" * 200
-    return head_series(
-        PatientName=nasty, PatientID=nasty, StudyDescription=nasty, SeriesDescription=nasty, AccessionNumber=nasty,
-        ReferringPhysicianName="^^^^^^" + nasty, PatientBirthDate="yesterday", PatientSex="?", StudyTime="99",
-        PatientAge="old", SpecificCharacterSet="NONE", SeriesNumber=2**31 - 1,
-    )  # fmt: skip
-
-
-def _multi_frame() -> list[bytes]:
-    return [enhanced(6, reverse=True)]
-
-
 @needs_dciodvfy
-@pytest.mark.parametrize("make", [head_series, _japanese, _minimal, _mirrored, _multi_frame, _hostile])
+@pytest.mark.parametrize("make", MADE)
 def test_results_of_made_series(make: Callable[[], list[bytes]], tmp_path: Path) -> None:
     paths = write_dicom(tmp_path / "out", _results(case_of(write_files(tmp_path / "in", make()))))
     assert len(paths) == 5
@@ -101,19 +69,56 @@ def test_results_of_real_series(data_dir: Path, name: str, tmp_path: Path) -> No
 
 @needs_dciodvfy
 def test_report_of_a_series_that_was_not_analysed(tmp_path: Path) -> None:
+    _check(write_dicom(tmp_path / "out", [_refused(tmp_path)]))
+
+
+def _refused(tmp_path: Path) -> Dataset:
     series = first_series(write_files(tmp_path / "in", head_series(2)))
     findings = Findings(
         False, "2 slices: too few", series.study_instance_uid, series.series_instance_uid, "CT",
         (), (), (), (), (), (), (), None,
     )  # fmt: skip
-    _check(write_dicom(tmp_path / "out", [structured_report(findings, read_source(series.files))]))
+    return structured_report(findings, read_source(series.files))
 
 
-@pytest.mark.skipif(shutil.which("dsrdump") is None, reason="dsrdump is not installed (Debian's package dcmtk)")
-def test_the_tree_is_read_by_dcmtk(tmp_path: Path) -> None:
-    case = case_of(write_files(tmp_path / "in", head_series()))
-    (path,) = write_dicom(tmp_path / "out", [structured_report(case.findings, case.source)])
+@needs_dciodvfy
+def test_hostile_text_stays_text_of_the_length_that_is_allowed(tmp_path: Path) -> None:
+    case = case_of(write_files(tmp_path / "in", hostile()))
+    nasty = "</text>\x00\x1b[31m\r\n<script>alert(1)</script>\\" + "x" * 10_000
+    found = replace(case.findings, warnings=(nasty,), not_assessed=(nasty,), series_description=nasty)
+    paths = write_dicom(tmp_path / "out", _results(replace(case, findings=found)))
+    _check(paths)
+    for path in paths:
+        for element in pydicom.dcmread(path).iterall():
+            if element.VR not in LONGEST or element.value is None:
+                continue
+            for value in element.value if element.VM > 1 else [element.value]:
+                assert str(value).isprintable(), element.keyword
+                assert len(str(value)) <= LONGEST[element.VR], element.keyword
+    report = pydicom.dcmread(paths[0])
+    assert report.PatientID.startswith("<script>alert('x')</script>")
+    texts = [str(one.value) for one in report.iterall() if one.keyword == "TextValue"]
+    assert sum("<script>alert(1)</script>" in text for text in texts) == 2
+
+
+needs_dsrdump = pytest.mark.skipif(
+    shutil.which("dsrdump") is None, reason="dsrdump is not installed (Debian's package dcmtk)"
+)
+
+
+def _tree(path: Path) -> str:
     done = subprocess.run(["dsrdump", path], capture_output=True, text=True, errors="replace", check=True)
+    faults = [line for line in done.stderr.splitlines() if line.startswith(("E:", "W:"))]
+    assert not [line for line in faults if "Character" not in line]  # DCMTK warns that it does not check all of them
+    return done.stdout
+
+
+@needs_dsrdump
+@pytest.mark.parametrize("make", MADE)
+def test_the_tree_is_read_by_dcmtk(make: Callable[[], list[bytes]], tmp_path: Path) -> None:
+    case = case_of(write_files(tmp_path / "in", make()))
+    (path,) = write_dicom(tmp_path / "out", [structured_report(case.findings, case.source)])
+    tree = _tree(path)
     for expected in (
         "Comprehensive 3D SR Document",
         "UNVERIFIED",
@@ -121,6 +126,21 @@ def test_the_tree_is_read_by_dcmtk(tmp_path: Path) -> None:
         'CODE:(,,"Laterality")=(7771000,SCT,"Left")',
         'CODE:(,,"Presence of property")=(52101004,SCT,"Present")',
         'NUM:(,,"Probability")="0.9"',
-        "SCOORD3D",
+        "SCOORD" if make is minimal else "SCOORD3D",
     ):
-        assert expected in done.stdout
+        assert expected in tree
+    lines = [line.lstrip("<") for line in tree.splitlines() if line.startswith(" ") or line.startswith("<")]
+    groups = [line for line in lines if 'CONTAINER:(,,"Measurement Group")' in line]
+    assert len(groups) == 6
+    assert {_depth(line) for line in groups} == {_depth(lines[0]) + 4}
+
+
+def _depth(line: str) -> int:
+    return len(line) - len(line.lstrip())
+
+
+@needs_dsrdump
+def test_the_tree_of_a_series_that_was_not_analysed(tmp_path: Path) -> None:
+    tree = _tree(write_dicom(tmp_path / "out", [_refused(tmp_path)])[0])
+    assert 'TEXT:(,,"Reason why the series was not analysed")="2 slices: too few"' in tree
+    assert "PARTIAL" in tree

@@ -10,17 +10,15 @@ from pydicom.dataset import Dataset
 
 from ichscan.explain.draw import UInt8
 from ichscan.explain.heat import Bool, heat
-from ichscan.explain.overlay import NOTICE, Legend, flipped_axes, slice_picture, with_legend
+from ichscan.explain.overlay import LETTERS, NOTICE, Legend, shown_axes, slice_picture, with_legend
 from ichscan.labels import ANY, LABELS
 from ichscan.report.dicom import codes
 from ichscan.report.dicom.assemble import completed, identifiers, source_references
 from ichscan.report.dicom.identity import result_uid
 from ichscan.report.dicom.source import SourceSeries
 from ichscan.report.findings import Findings
-from ichscan.types import Prediction, Volume
+from ichscan.types import Float64, Prediction, Volume
 
-LETTERS: Final = (("R", "L"), ("A", "P"), ("F", "H"))
-"""Directions (negative, positive) of the axes of LPS."""
 DIFFERENT: Final = ("SOPInstanceUID", "InstanceNumber", "PixelData")
 """Attributes of the template that no other picture has."""
 
@@ -98,15 +96,11 @@ def _shown_orientation(volume: Volume) -> list[str]:
 
     Empty when not recorded.
     """
-    if volume.orientation is None:
-        return []
-    flipped = flipped_axes(volume)
-    row = np.array(volume.orientation[:3]) * (-1 if 1 in flipped else 1)
-    column = np.array(volume.orientation[3:]) * (-1 if 0 in flipped else 1)
-    return [_letters(row), _letters(column)]
+    axes = shown_axes(volume)
+    return [] if axes is None else [_letters(axis) for axis in axes]
 
 
-def _letters(direction: "np.ndarray[tuple[int], np.dtype[np.float64]]") -> str:
+def _letters(direction: Float64) -> str:
     """Letters of a direction in LPS, the main one first; parts of less than 5 % (3 degrees) are left out."""
     order = np.argsort(-np.abs(direction), kind="stable")
     return "".join(LETTERS[axis][int(direction[axis] > 0)] for axis in order if abs(direction[axis]) > 0.05)

@@ -12,7 +12,7 @@ from ichscan.scale.executor import Executor
 from ichscan.train.experiment.manifest import write_json
 from ichscan.train.experiment.members import Member, members
 from ichscan.train.experiment.stages import STAGES, Experiment
-from ichscan.train.features import extract
+from ichscan.train.features import Extraction, extract
 from ichscan.train.slice_models import load_classifier
 
 UNTRAINED: Final = ("none", "mean")
@@ -52,16 +52,14 @@ def extract_features(experiment: Experiment) -> None:
 def _extract_one(experiment: Experiment, member: Member, executor: Executor | None) -> None:
     recipe = experiment.recipe
     network = load_classifier(recipe, member.weights).to(experiment.fabric.device)
+    features = recipe.features
     extract(
         network,
         experiment.store,
         rows_of(experiment, needed_patients(experiment, member)),
         recipe.input,
         features_folder(experiment, member),
-        variants=recipe.features.variants,
-        batch=recipe.features.batch,
-        precision=recipe.features.precision,
-        workers=recipe.training.workers,
+        Extraction(features.variants, features.batch, features.precision, recipe.training.workers),
         executor=executor,
         progress=_told(experiment.progress, member.name),
     )
