@@ -43,7 +43,7 @@ def running(box: Box, **web: Any) -> Iterator[tuple[Server, int]]:
             assert not thread.is_alive()
 
 
-def said(port: int, data: bytes, wait: float = 5.0) -> bytes:
+def said(port: int, data: bytes, wait: float = 20.0) -> bytes:
     """What the server answers to bytes, until it closes or is silent."""
     with socket.create_connection(("127.0.0.1", port), timeout=wait) as connection:
         connection.sendall(data)
