@@ -122,11 +122,12 @@ port = {dicom}
 def running(folder: Path, config: Path, *, ready_s: float = 60) -> Iterator[Box]:
     """Starts the service; ends it afterwards, and its processes with it."""
     with (folder / "log.txt").open("ab") as log:
+        before = log.tell()
         command = [sys.executable, "-m", "ichscan", "serve", "--config", str(config)]
         process = subprocess.Popen(command, cwd=folder, env=environment(), stdout=log, stderr=log)
     box: Box | None = None
     try:
-        _wait(folder, process, ready_s)
+        _wait(folder, process, ready_s, before)
         settings = read_settings(config)
         box = Box(folder, settings, process, open_database(settings))
         yield box
@@ -142,10 +143,10 @@ def running(folder: Path, config: Path, *, ready_s: float = 60) -> Iterator[Box]
             process.wait()
 
 
-def _wait(folder: Path, process: subprocess.Popen[bytes], seconds: float) -> None:
+def _wait(folder: Path, process: subprocess.Popen[bytes], seconds: float, before: int) -> None:
     deadline = time.monotonic() + seconds
     log = folder / "log.txt"
-    while not log.read_text().rpartition("service.supervise: ended")[2].count("service.start: ready"):
+    while b"service.start: ready" not in log.read_bytes()[before:]:
         if process.poll() is not None or time.monotonic() > deadline:
             raise AssertionError(f"the service did not start: {log.read_text()[-4000:]}")
         time.sleep(0.1)

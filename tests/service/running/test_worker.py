@@ -145,7 +145,7 @@ def test_a_kill_between_rename_and_commit_leaves_a_folder_that_is_replaced(held:
     assert json.loads((left / "imagery.json").read_text())
 
 
-@pytest.mark.parametrize("error", [InputError("cannot be read"), OutputError("disk full"), RuntimeError("Doe^Jane")])
+@pytest.mark.parametrize("error", [InputError("cannot be read"), RuntimeError("Doe^Jane")])
 def test_what_fails_is_repeated_and_then_set_aside(
     held: Held, bundle: Bundle, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: Exception
 ) -> None:
@@ -166,6 +166,23 @@ def test_what_fails_is_repeated_and_then_set_aside(
     assert ("RuntimeError" if isinstance(error, RuntimeError) else str(error)) in told.reason
     assert held.rows(Job)[0].state == "set_aside"
     assert not worker.run_once()
+
+
+def test_a_full_disk_is_waited_for(held: Held, bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    held.due()
+
+    def full(*words: Any) -> None:
+        raise OutputError("results: cannot be written (No space left on device)")
+
+    monkeypatch.setattr(module, "RETRY_S", 0.0)
+    with monkeypatch.context() as patched:
+        patched.setattr("ichscan.service.jobs.analyse.analyse", full)
+        for _ in range(4):
+            assert _worker(held, bundle).run_once()
+    assert held.study().status == WAITING
+    assert "No space" in held.study().reason
+    assert _worker(held, bundle).run_once()
+    assert (held.study().status, held.study().reason) == (ANALYSED, "")
 
 
 def test_only_what_can_be_analysed_is_sent_or_one_reason(held: Held, bundle: Bundle) -> None:

@@ -8,7 +8,7 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from ichscan.errors import IchscanError
+from ichscan.errors import IchscanError, OutputError
 from ichscan.service.database import Database
 from ichscan.service.errors import DatabaseError, LostError
 from ichscan.service.events import publish
@@ -27,6 +27,8 @@ LOG: Final = logging.getLogger(__name__)
 IDLE_S: Final = 0.2
 RETRY_S: Final = 5.0
 """Before the first repetition of an analysis that failed; doubles each time."""
+PATIENCE: Final = 1000
+"""Attempts while results cannot be written: six weeks, since the pauses grow to an hour."""
 DOWN_S: Final = 2.0
 """Before the database is tried again."""
 
@@ -74,11 +76,13 @@ class Worker:
             LOG.warning("%s", error)
         except DatabaseError:
             raise
+        except OutputError as error:  # the disk is full: that is no fault of the study, and passes
+            self._failed(claimed, str(error), PATIENCE)
         except IchscanError as error:
-            self._failed(claimed, str(error))
+            self._failed(claimed, str(error), analysis.attempts)
         except Exception as error:  # whatever a hostile file does to a library ends its study, not the service
             LOG.exception("study %d: analysis failed", claimed.study_id)
-            self._failed(claimed, _where(error))
+            self._failed(claimed, _where(error), analysis.attempts)
         finally:
             shutil.rmtree(made, ignore_errors=True)  # what is left would only be written over by the next one
         return True
@@ -104,13 +108,14 @@ class Worker:
         objects = described(made, analysis.dicom)
         with self._database.write() as session:
             kept = commit(session, settings, claimed, analysis, objects, self._bundle.identity)
+        if kept:
+            _forget_older(cache)
         said = f"{analysis.seconds:.1f} s" if kept else "outdated by newer images"
         LOG.info("study %d, generation %d: analysed, %s", claimed.study_id, claimed.generation, said)
 
-    def _failed(self, claimed: Claimed, error: str) -> None:
+    def _failed(self, claimed: Claimed, error: str, attempts: int) -> None:
         """Queues the study again, or sets it aside."""
-        analysis = self._settings.analysis
-        aside = fail(self._database, claimed, error, RETRY_S, analysis.attempts)
+        aside = fail(self._database, claimed, error, RETRY_S, attempts)
         LOG.error("study %d: analysis failed%s: %s", claimed.study_id, ", set aside" if aside else "", error)
         if not aside:
             with self._database.write() as session:
@@ -119,6 +124,13 @@ class Worker:
                     study.status, study.reason = WAITING, error
                     study.priority = priority_of(study)
                     publish(session, "study", study.id, WAITING)
+
+
+def _forget_older(cache: Path) -> None:
+    """Decoded slices of earlier states of the study; a browser that still shows one has them decoded again."""
+    for other in cache.parent.iterdir():
+        if other != cache:
+            shutil.rmtree(other, ignore_errors=True)
 
 
 def _where(error: Exception) -> str:
