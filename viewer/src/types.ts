@@ -114,7 +114,8 @@ export interface SeriesImages {
   heat: Record<Label, number[]>;
 }
 
-export type Verdict = "agree" | "disagree" | "unsure";
+/** "present" and "absent" are said of findings that are not certain: there is nothing to agree with. */
+export type Verdict = "agree" | "disagree" | "unsure" | "present" | "absent";
 
 export interface SliceMark {
   sop_instance_uid: string;

@@ -25,8 +25,9 @@ def test_feedback_with_marks_and_a_box(open_page: "Callable[..., Page]", service
     page.click("[role=tab]:has-text('Feedback')")
     page.click("text=Agree to all")
     page.locator("fieldset:has-text('Epidural') label.disagree").click()
+    page.locator("fieldset:has-text('Subarachnoid') label.absent").click()  # not certain: nothing to agree with
     page.select_option("#mark-label", "epidural")
-    page.click("text=Is not there")
+    page.click(".marking button:has-text('Is not there')")
     page.select_option("#mark-label", "subdural")
     page.click("text=Draw box")
     box = stage(page)
@@ -44,7 +45,7 @@ def test_feedback_with_marks_and_a_box(open_page: "Callable[..., Page]", service
     assert sent["result_id"] == 1
     assert sent["verdicts"] == {
         "any": "agree", "epidural": "disagree", "intraparenchymal": "agree", "intraventricular": "agree",
-        "subarachnoid": "agree", "subdural": "agree",
+        "subarachnoid": "absent", "subdural": "agree",
     }  # fmt: skip
     assert sent["slices"] == [{"sop_instance_uid": uid, "label": "epidural", "present": False}]
     [drawn] = sent["boxes"]

@@ -266,3 +266,17 @@ def test_prefetches_the_next_study(open_page: "Callable[..., Page]", service: Fa
     with page.expect_request(lambda one: "/api/studies/2/images/0/" in one.url) as asked:
         opened(page)
     assert asked.value.headers["x-purpose"] == "prefetch"
+
+
+def test_a_slice_that_does_not_come_is_told(open_page: "Callable[..., Page]") -> None:
+    """The slice before it must not stay, as if it were this one."""
+    page = open_page("/studies/1")
+    page.wait_for_selector(".pane[data-shown]")
+    until(lambda: page.locator(".strip").count() == 1)
+    page.route("**/images/0/*", lambda route: route.fulfill(status=404, json={"detail": "its image was deleted"}))
+    page.goto(page.url.replace("studies/1", "studies/2"))
+    page.wait_for_selector(".fault:has-text('its image was deleted')")
+    page.unroute("**/images/0/*")
+    page.keyboard.press("Home")
+    shown(page, 1)
+    until(lambda: page.locator(".fault:visible").count() == 0)

@@ -3,6 +3,7 @@ import { h } from "../dom";
 import type { Page } from "../router";
 import { tokensPart } from "./tokens";
 import { auditPart, jobsPart, refusalsPart, systemPart } from "./trails";
+import { feedbackPart } from "./export";
 import { usersPart } from "./users";
 
 const PARTS: Record<string, { name: string; text: string; make: () => Promise<HTMLElement> }> = {
@@ -11,6 +12,7 @@ const PARTS: Record<string, { name: string; text: string; make: () => Promise<HT
   jobs: { name: "Jobs", text: "Analyses and deliveries.", make: jobsPart },
   refusals: { name: "Refused", text: "What was sent and not taken, or set aside: nothing is lost in silence.", make: refusalsPart },
   audit: { name: "Audit", text: "Who did what to which study.", make: auditPart },
+  feedback: { name: "Feedback", text: "What readers said, as labels to evaluate and to learn from.", make: feedbackPart },
   system: { name: "System", text: "How the machine does.", make: systemPart },
 };
 

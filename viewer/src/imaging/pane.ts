@@ -1,9 +1,11 @@
 import { Enums, type RenderingEngine, type Types } from "@cornerstonejs/core";
+import { told } from "../api";
 import { h, refill } from "../dom";
 import type { Label } from "../types";
 import { picture } from "./heat";
 import { draw } from "./overlay";
 import type { SliceStore } from "./slices";
+import { SCROLL_EVENT } from "./tools";
 import { fromRange, range, type Window } from "./windows";
 
 const { Events, ViewportType } = Enums;
@@ -35,6 +37,7 @@ export class Pane {
     slice: h("p", { class: "corner top-left" }), text: h("p", { class: "corner top-right" }),
     window: h("p", { class: "corner bottom-left" }), zoom: h("p", { class: "corner bottom-right" }),
   };
+  private readonly fault = h("p", { class: "fault", role: "alert" });
   private readonly engine: RenderingEngine;
   private readonly store: SliceStore;
   private readonly events: PaneEvents;
@@ -43,6 +46,7 @@ export class Pane {
   private silent = false;
   private fitted = 1;
   private ready = false;
+  private ids: string[] = [];
 
   constructor(engine: RenderingEngine, id: string, store: SliceStore, window: Window, events: PaneEvents) {
     this.engine = engine;
@@ -56,7 +60,7 @@ export class Pane {
       edges && h("span", { class: `edge ${side}`, "aria-hidden": "true" }, edges[side]);
     this.element = h("div", { class: "pane", tabindex: 0, role: "img", "data-pane": id },
       this.stage, this.canvas, letter("left"), letter("right"), letter("top"), letter("bottom"),
-      ...Object.values(this.corner));
+      ...Object.values(this.corner), this.fault);
     this.element.addEventListener("pointerdown", () => events.chosen(this), true);
     this.element.addEventListener("focus", () => events.chosen(this));
     this.stage.addEventListener("contextmenu", (event) => event.preventDefault());
@@ -74,12 +78,34 @@ export class Pane {
     this.stage.addEventListener(Events.IMAGE_RENDERED, this.onRendered);
     this.stage.addEventListener(Events.VOI_MODIFIED, this.onWindow);
     this.stage.addEventListener(Events.CAMERA_MODIFIED, this.onCamera);
-    await this.viewport.setStack(ids, index);
-    this.setWindow(this.window);
+    this.stage.addEventListener(SCROLL_EVENT, this.onScroll);
+    this.ids = ids;
+    await this.go(index);
+  }
+
+  /** Cornerstone is asked only for slices that are there: it does not get over one that fails. */
+  private async go(index: number): Promise<void> {
+    try {
+      await this.store.slice(index);
+      if (index !== this.index) return; // overtaken by a later one
+      if (this.ready) {
+        await this.viewport.setImageIdIndex(index);
+      } else {
+        await this.viewport.setStack(this.ids, index);
+        this.begin();
+      }
+    } catch (error) {
+      this.fail(index, error);
+    }
+  }
+
+  /** Once a slice has come. */
+  private begin(): void {
+    this.ready = true;
     this.fitted = this.viewport.getZoom();
     this.stage.querySelector(".svg-layer")?.before(this.canvas); // measurements are drawn above the heat
-    this.ready = true;
-    this.tell();
+    this.setWindow(this.window);
+    void this.loadHeat();
   }
 
   close(): void {
@@ -87,19 +113,20 @@ export class Pane {
     this.stage.removeEventListener(Events.IMAGE_RENDERED, this.onRendered);
     this.stage.removeEventListener(Events.VOI_MODIFIED, this.onWindow);
     this.stage.removeEventListener(Events.CAMERA_MODIFIED, this.onCamera);
+    this.stage.removeEventListener(SCROLL_EVENT, this.onScroll);
     this.engine.disableElement(this.id);
   }
 
-  /** Goes to a slice without telling, since the caller knows. */
+  /** Goes to a slice; one that does not come says so. */
   async show(index: number): Promise<void> {
-    if (index === this.index && this.viewport.getCurrentImageIdIndex() === index) return;
+    if (index === this.index && this.ready && !this.fault.textContent) return;
     this.index = index;
-    await this.viewport.setImageIdIndex(index);
-    this.tell();
+    await this.go(index);
   }
 
   setWindow(window: Window): void {
     this.window = window;
+    if (!this.ready) return;
     this.silent = true;
     this.viewport.setProperties({ voiRange: range(window), invert: this.inverted });
     this.silent = false;
@@ -114,11 +141,13 @@ export class Pane {
 
   /** Fits the slice into the pane. */
   reset(): void {
+    if (!this.ready) return;
     this.viewport.resetCamera();
     this.viewport.render();
   }
 
   zoom(factor: number): void {
+    if (!this.ready) return;
     this.viewport.setZoom(this.viewport.getZoom() * factor);
     this.viewport.render();
   }
@@ -146,16 +175,26 @@ export class Pane {
   }
 
   private readonly onSlice = (event: Event): void => {
-    const { imageIdIndex } = (event as CustomEvent<{ imageIdIndex: number }>).detail;
-    const changed = imageIdIndex !== this.index;
-    this.index = imageIdIndex;
+    if ((event as CustomEvent<{ imageIdIndex: number }>).detail.imageIdIndex !== this.index) return; // overtaken
+    refill(this.fault);
+    if (!this.ready) return;
     this.tell();
     void this.loadHeat();
-    if (changed) this.events.slice(this, imageIdIndex);
   };
 
+  private readonly onScroll = (event: Event): void => {
+    this.events.slice(this, this.index + (event as CustomEvent<number>).detail);
+  };
+
+  /** The slice before must not stay on the screen as if it were this one. */
+  private fail(index: number, error: unknown): void {
+    if (index !== this.index || (error instanceof DOMException && error.name === "AbortError")) return;
+    delete this.element.dataset["shown"];
+    refill(this.fault, `Slice ${index + 1} cannot be shown. ${told(error)}`);
+  }
+
   private readonly onRendered = (): void => {
-    this.element.dataset["shown"] = String(this.viewport.getCurrentImageIdIndex() + 1);
+    if (!this.fault.textContent) this.element.dataset["shown"] = String(this.viewport.getCurrentImageIdIndex() + 1);
     this.redraw();
   };
 
@@ -167,8 +206,9 @@ export class Pane {
   };
 
   private readonly onCamera = (): void => {
+    if (!this.ready) return;
     this.tell();
-    if (this.ready && !this.silent) this.events.camera(this);
+    if (!this.silent) this.events.camera(this);
   };
 
   private async loadHeat(): Promise<void> {
@@ -183,6 +223,7 @@ export class Pane {
   }
 
   private redraw(): void {
+    if (!this.ready) return;
     const { label, shown, opacity } = this.shading;
     const place = this.store.series.findings?.[label]?.place ?? null;
     const current = this.heat.key === `${label}/${this.index}`;

@@ -5,7 +5,7 @@ import { register, renderingEngine } from "./engine";
 import { pixel, shown } from "./geometry";
 import { Pane, type Shading } from "./pane";
 import type { SliceStore } from "./slices";
-import { BOX, choose, toolGroup } from "./tools";
+import { BOX, choose, scrollThrough, toolGroup } from "./tools";
 import { BONE, BRAIN, SOFT_TISSUE, SUBDURAL, type Window } from "./windows";
 
 export const LAYOUTS: Record<string, { name: string; windows: Window[] }> = {
@@ -66,6 +66,7 @@ export class Stage {
       this.group.addViewport(pane.id, this.engine.id);
       pane.shade(this.shading);
     }
+    scrollThrough(this.store.count);
     choose(this.group, this.tool);
     this.activate(this.panes[0]!);
     this.resize.observe(this.element);

@@ -8,13 +8,60 @@ class FeedbackBoxTool extends RectangleROITool {
   static override toolName = "FeedbackBox";
 }
 
+export const SCROLL_EVENT = "ichscan-scroll";
+
+/** Drag over so many pixels for one slice: the height of the pane is the stack, but never less than two. */
+function pixelsPerSlice(element: HTMLElement, count: number): number {
+  return Math.max(2, element.offsetHeight / Math.max(count, 8));
+}
+
+interface Drag {
+  detail: { element: HTMLElement; deltaPoints: { canvas: ArrayLike<number> } };
+}
+
+/** Scrolling that only tells by how many slices; the stage then shows the same one in every pane. */
+class SliceScrollTool extends StackScrollTool {
+  static override toolName = "SliceScroll";
+  static count = 1;
+  private travelled = 0;
+
+  override mouseWheelCallback(event: Types.EventTypes.MouseWheelEventType): void {
+    this.tell(event.detail.element, event.detail.wheel.direction);
+  }
+
+  override mouseDragCallback(event: Types.EventTypes.InteractionEventType): void {
+    this.drag(event as unknown as Drag);
+  }
+
+  override touchDragCallback(event: Types.EventTypes.InteractionEventType): void {
+    this.drag(event as unknown as Drag);
+  }
+
+  private drag({ detail }: Drag): void {
+    this.travelled += detail.deltaPoints.canvas[1] ?? 0;
+    const each = pixelsPerSlice(detail.element, SliceScrollTool.count);
+    const slices = Math.trunc(this.travelled / each);
+    this.travelled -= slices * each;
+    if (slices !== 0) this.tell(detail.element, slices);
+  }
+
+  private tell(element: HTMLElement, slices: number): void {
+    element.dispatchEvent(new CustomEvent(SCROLL_EVENT, { detail: slices }));
+  }
+}
+
+/** How many slices a drag over the whole pane goes through. */
+export function scrollThrough(count: number): void {
+  SliceScrollTool.count = count;
+}
+
 export const BOX = FeedbackBoxTool.toolName;
 const GROUP = "ichscan";
 const { MouseBindings, KeyboardBindings } = Enums;
 
 /** Tools that the main mouse button and one finger can have, by the name that the toolbar uses. */
 export const TOOLS: Record<string, string> = {
-  scroll: StackScrollTool.toolName,
+  scroll: SliceScrollTool.toolName,
   window: WindowLevelTool.toolName,
   pan: PanTool.toolName,
   zoom: ZoomTool.toolName,
@@ -58,7 +105,7 @@ let added = false;
 export function toolGroup(): Types.IToolGroup {
   if (!added) {
     added = true;
-    for (const tool of [StackScrollTool, WindowLevelTool, PanTool, ZoomTool, LengthTool, EllipticalROITool,
+    for (const tool of [SliceScrollTool, WindowLevelTool, PanTool, ZoomTool, LengthTool, EllipticalROITool,
       FeedbackBoxTool]) addTool(tool);
     const { style } = annotation.config;
     style.setDefaultToolStyles({ ...style.getDefaultToolStyles(), ...LINES } as Parameters<
@@ -69,7 +116,7 @@ export function toolGroup(): Types.IToolGroup {
   if (existing) return existing;
   const group = ToolGroupManager.createToolGroup(GROUP);
   if (!group) throw new Error("the tool group cannot be made");
-  group.addTool(StackScrollTool.toolName);
+  group.addTool(SliceScrollTool.toolName);
   group.addTool(WindowLevelTool.toolName);
   group.addTool(PanTool.toolName);
   group.addTool(ZoomTool.toolName);
@@ -81,12 +128,12 @@ export function toolGroup(): Types.IToolGroup {
 
 /** Gives the main button to a tool; right drag is always the window, middle drag pans, two fingers zoom. */
 export function choose(group: Types.IToolGroup, tool: string): void {
-  const primary = TOOLS[tool] ?? StackScrollTool.toolName;
+  const primary = TOOLS[tool] ?? SliceScrollTool.toolName;
   for (const name of Object.values(TOOLS)) {
     if (name !== primary) (MEASURING.includes(name) ? group.setToolPassive(name) : group.setToolDisabled(name));
   }
   const always: Record<string, Types.IToolBinding[]> = {
-    [StackScrollTool.toolName]: [{ mouseButton: MouseBindings.Wheel }],
+    [SliceScrollTool.toolName]: [{ mouseButton: MouseBindings.Wheel }],
     [WindowLevelTool.toolName]: [{ mouseButton: MouseBindings.Secondary }],
     [PanTool.toolName]: [{ mouseButton: MouseBindings.Auxiliary }],
     [ZoomTool.toolName]: [

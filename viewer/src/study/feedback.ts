@@ -3,9 +3,13 @@ import { h, icon, refill } from "../dom";
 import { moment } from "../format";
 import { LABELS, nameOf, shortOf, stateText } from "../labels";
 import { toast } from "../toast";
-import type { Box, Feedback, Label, SeriesImages, SliceMark, Verdict } from "../types";
+import type { Box, Feedback, Label, SeriesImages, SliceMark, State, Verdict } from "../types";
 
 const VERDICTS: [Verdict, string][] = [["agree", "Agree"], ["disagree", "Disagree"], ["unsure", "Unsure"]];
+const OUTRIGHT: [Verdict, string][] = [["present", "Is there"], ["absent", "Is not there"], ["unsure", "Unsure"]];
+const WORDS: Record<Verdict, string> = {
+  agree: "agree", disagree: "disagree", unsure: "unsure", present: "is there", absent: "is not there",
+};
 const MAX_REASON = 2000;
 
 export interface BoxMark {
@@ -32,14 +36,15 @@ export interface FeedbackForm {
 
 type Given = Feedback & { counts?: boolean };
 
-function radios(label: Label, changed: () => void): HTMLElement {
-  return h("span", { class: "segments" }, ...VERDICTS.map(([value, text]) =>
+/** A finding that is not certain states nothing to agree with: what is there is asked instead. */
+function radios(label: Label, state: State | undefined, changed: () => void): HTMLElement {
+  return h("span", { class: "segments" }, ...(state === "uncertain" ? OUTRIGHT : VERDICTS).map(([value, text]) =>
     h("label", { class: value }, h("input", { type: "radio", name: `verdict-${label}`, value, onchange: changed }),
       h("span", {}, text))));
 }
 
 function said(one: Given): HTMLElement {
-  const verdicts = Object.entries(one.verdicts).map(([label, verdict]) => `${shortOf(label)} ${verdict}`).join(", ");
+  const verdicts = Object.entries(one.verdicts).map(([label, verdict]) => `${shortOf(label)}: ${WORDS[verdict]}`).join(", ");
   const marks = [one.slices.length > 0 && `${one.slices.length} slice marks`, one.boxes.length > 0 && `${one.boxes.length} boxes`];
   return h("li", { class: one.counts === false ? "replaced" : "" },
     h("p", {}, h("b", {}, one.user), h("span", { class: "dim" }, ` ${moment(one.time)}`),
@@ -55,7 +60,7 @@ export function feedbackForm(study: number, result: number | null, series: Serie
   const labels = LABELS.filter((label) => series.findings?.[label]);
   const verdicts = labels.map((label) => h("fieldset", { class: "verdict-row" },
     h("legend", {}, nameOf(label), h("span", { class: "dim" }, ` ${stateText(series.findings?.[label]?.state)}`)),
-    radios(label, change)));
+    radios(label, series.findings?.[label]?.state, change)));
   const kind = h("select", { id: "mark-label", "aria-label": "Type that is marked" },
     ...LABELS.map((label) => h("option", { value: label }, nameOf(label))));
   const markList = h("ul", { class: "marks" });

@@ -10,11 +10,31 @@ const STATES: Record<string, string> = {
   queued: "waiting", running: "on its way", done: "delivered", set_aside: "failed", outdated: "replaced",
 };
 
-function kindOf(file: StudyFile): string {
-  if (/\.fhir\.json$/.test(file.name)) return "FHIR bundle";
-  if (/-dicom\.zip$/.test(file.name)) return "DICOM results";
-  const suffix = /\.(\w+)$/.exec(file.name)?.[1] ?? "";
-  return { html: "Report page", txt: "Draft report", json: "Result JSON", png: "Picture", zip: "Archive" }[suffix] ?? suffix;
+const FILES: [RegExp, string][] = [
+  [/\.html$/, "Report page"], [/\.txt$/, "Draft report"], [/-dicom\.zip$/, "DICOM results"], [/\.fhir\.json$/, "FHIR bundle"],
+  [/\.json$/, "Result JSON"], [/-slice-\d+\.png$/, "Picture"], [/\.png$/, "Contact sheet"], [/./, "File"],
+];
+
+/** Place in the list, and what it is called; pictures of slices by their number. */
+function kindOf(file: StudyFile): { order: number; text: string; picture: boolean } {
+  const order = FILES.findIndex(([pattern]) => pattern.test(file.name));
+  const slice = /-slice-(\d+)\.png$/.exec(file.name)?.[1];
+  return { order, text: slice ? `Slice ${Number(slice)}` : FILES[order]![1], picture: slice !== undefined };
+}
+
+function fileLink(study: Study, file: StudyFile): HTMLElement {
+  const href = `/api/studies/${study.id}/files/${encodeURIComponent(file.name)}`;
+  return h("li", {}, h("a", { href, download: file.name }, kindOf(file).text), h("span", { class: "dim" }, size(file.size)));
+}
+
+function fileList(study: Study): HTMLElement {
+  if (study.files.length === 0) return h("p", { class: "dim" }, "None.");
+  const sorted = [...study.files].sort((a, b) => kindOf(a).order - kindOf(b).order || a.name.localeCompare(b.name));
+  const pictures = sorted.filter((file) => kindOf(file).picture);
+  return h("div", {},
+    h("ul", { class: "files" }, ...sorted.filter((file) => !kindOf(file).picture).map((file) => fileLink(study, file))),
+    pictures.length > 0 && h("details", { class: "pictures" }, h("summary", {}, `Pictures of slices (${pictures.length})`),
+      h("ul", { class: "files" }, ...pictures.map((file) => fileLink(study, file)))));
 }
 
 function delivery(one: Delivery): HTMLElement {
@@ -38,10 +58,6 @@ function delivery(one: Delivery): HTMLElement {
 
 /** Deliveries, files and analysing again. */
 export function filesPanel(study: Study, deliveries: Delivery[]): HTMLElement {
-  const files = study.files.map((file) => {
-    const href = `/api/studies/${study.id}/files/${encodeURIComponent(file.name)}`;
-    return h("li", {}, h("a", { href, download: file.name }, kindOf(file)), h("span", { class: "dim" }, size(file.size)));
-  });
   const status = h("p", { role: "status" });
   const again = async (): Promise<void> => {
     const text = "The study is analysed once more with the model of this service. The result so far is kept.";
@@ -58,7 +74,7 @@ export function filesPanel(study: Study, deliveries: Delivery[]): HTMLElement {
     deliveries.length > 0 ? h("ul", { class: "deliveries" }, ...deliveries.map(delivery)) :
       h("p", { class: "dim" }, "None configured."),
     h("h3", {}, "Files"),
-    files.length > 0 ? h("ul", { class: "files" }, ...files) : h("p", { class: "dim" }, "None."),
+    fileList(study),
     study.result && study.result.length > 0 && study.files.some((file) => file.name.endsWith(".html")) &&
       h("p", {}, h("a", { href: `/api/studies/${study.id}/report`, target: "_blank", rel: "noopener" }, "Open the report page")),
     h("h3", {}, "Analysis"),

@@ -9,9 +9,6 @@ interface Key {
   act: (actions: Actions, key: string) => void;
 }
 
-let layoutTurn = 0;
-const LAYOUT_ORDER = ["two", "four", "one"];
-
 const KEYS: Key[] = [
   { keys: ["ArrowDown", "ArrowRight"], text: "Next slice", act: (a) => a.move(1) },
   { keys: ["ArrowUp", "ArrowLeft"], text: "Previous slice", act: (a) => a.move(-1) },
@@ -20,9 +17,8 @@ const KEYS: Key[] = [
   { keys: ["1", "2", "3", "4"], text: "Window: brain, subdural, soft tissue, bone",
     act: (a, key) => a.window(PRESETS[Number(key) - 1]!) },
   { keys: ["f", "F"], text: "Next or previous finding (with Shift)", act: (a, key) => a.finding(key === "f" ? 1 : -1) },
-  { keys: ["h"], text: "Heat on or off", act: (a) => a.overlay(document.querySelector(".overlay-on") === null) },
-  { keys: ["d"], text: "One view, two, four",
-    act: (a) => a.layout(LAYOUT_ORDER[layoutTurn++ % LAYOUT_ORDER.length]!) },
+  { keys: ["h"], text: "Heat on or off", act: (a) => a.overlay("turn") },
+  { keys: ["d"], text: "One view, two, four", act: (a) => a.layout("next") },
   { keys: ["s"], text: "Tool: scroll", act: (a) => a.tool("scroll") },
   { keys: ["w"], text: "Tool: window", act: (a) => a.tool("window") },
   { keys: ["p"], text: "Tool: pan", act: (a) => a.tool("pan") },

@@ -6,8 +6,9 @@ import { PRESETS, type Window } from "../imaging/windows";
 export interface Actions {
   tool: (name: string) => void;
   window: (window: Window) => void;
+  /** A name of `LAYOUTS`, or "next". */
   layout: (name: string) => void;
-  overlay: (shown: boolean) => void;
+  overlay: (shown: boolean | "turn") => void;
   opacity: (value: number) => void;
   invert: () => void;
   reset: () => void;
@@ -44,7 +45,7 @@ export function toolbar(actions: Actions, state: { opacity: number }): Toolbar {
     h("button", { type: "button", class: "tool", "data-layout": name, title: `${one.name} (D)`, "aria-label": one.name,
       "aria-pressed": "false", onclick: () => actions.layout(name) }, icon(name)));
   const shown = h("button", { type: "button", class: "preset", title: "Heat on or off (H)", "aria-pressed": "true",
-    onclick: () => actions.overlay(shown.getAttribute("aria-pressed") !== "true") }, "Heat");
+    onclick: () => actions.overlay("turn") }, "Heat");
   const opacity = h("input", { type: "range", min: 0, max: 100, value: Math.round(100 * state.opacity), "aria-label": "Opacity of the heat",
     title: "Opacity of the heat", oninput: () => actions.opacity(Number(opacity.value) / 100) });
   const plain = (name: string, text: string, press: () => void): HTMLElement =>

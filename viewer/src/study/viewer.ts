@@ -47,7 +47,6 @@ export function seriesViewer(study: Study, number: number, series: SeriesImages,
   let form: FeedbackForm | null = null;
   const boxLabel = (): Label => form?.element.querySelector<HTMLSelectElement>("#mark-label")?.value ?? label;
   const shade = (): void => {
-    stage.element.classList.toggle("overlay-on", kept.overlay);
     stage.shade({ label, shown: kept.overlay, opacity: kept.opacity });
   };
   const choose = (now: Label): void => {
@@ -67,10 +66,12 @@ export function seriesViewer(study: Study, number: number, series: SeriesImages,
     tool,
     window: (one) => stage.setWindow(one),
     layout: (name) => {
-      kept.layout = name in LAYOUTS ? name : "one";
+      const names = Object.keys(LAYOUTS);
+      const next = names[(names.indexOf(stage.layout) + 1) % names.length]!;
+      kept.layout = name in LAYOUTS ? name : next;
       void stage.open(kept.layout).then(update);
     },
-    overlay: (shown) => { kept.overlay = shown; shade(); update(); },
+    overlay: (shown) => { kept.overlay = shown === "turn" ? !kept.overlay : shown; shade(); update(); },
     opacity: (value) => { kept.opacity = value; shade(); },
     invert: () => stage.invert(),
     reset: () => stage.reset(),
