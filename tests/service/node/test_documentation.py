@@ -1,5 +1,6 @@
 """docs/service-dicom.md says what the code does."""
 
+import json
 from pathlib import Path
 
 from pydicom.uid import UID
@@ -32,3 +33,19 @@ def test_classes_and_syntaxes_are_those_of_the_standard() -> None:
         assert UID(uid).type == "Transfer Syntax", uid
     assert len(set(contexts.BESIDE)) == len(contexts.BESIDE)
     assert len(set(contexts.TRANSFER_SYNTAXES)) == len(contexts.TRANSFER_SYNTAXES)
+
+
+def test_the_cost_is_what_was_measured(project_root: Path) -> None:
+    page = (project_root / "docs" / "service-dicom.md").read_text(encoding="utf-8")
+    found = json.loads((project_root / "benchmarks" / "receive.json").read_text(encoding="utf-8"))
+    for one in found["receiving"]:
+        rate = one["images_per_s"]
+        assert f"{rate['median']} ({rate['low']}-{rate['high']})" in page
+    service, waits = found["service"], found["service"]["time_to_result_s"]
+    assert service["images"] == found["studies"] * found["slices"]
+    assert service["studies_with_result"] == found["studies"]
+    told = " ".join(page.split())
+    assert f"{service['images_per_s']} images per second, all {service['images']} images" in told
+    assert f"{service['peak_mb']} MB at most for all processes" in told
+    assert f"result {waits['first']:.0f} s after" in told
+    assert f"the last one after {waits['last']:.0f} s" in told
