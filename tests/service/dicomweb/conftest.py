@@ -52,8 +52,8 @@ def multipart(files: list[bytes], boundary: str = BOUNDARY) -> bytes:
     return b"".join(parts) + b"--%s--\r\n" % boundary.encode()
 
 
-def open_box(folder: Path, **web: object) -> Box:
-    settings = Settings(folder=folder, web=WebSettings(**web))
+def open_box(folder: Path, database_url: str = "", **web: object) -> Box:
+    settings = Settings(folder=folder, database=database_url, web=WebSettings(**web))
     database = open_database(settings)
     with database.write() as session:
         tokens = {name: make_token(session, name, [name], 0.0) for name in ("store", "read")}

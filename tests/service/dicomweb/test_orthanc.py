@@ -79,6 +79,8 @@ def test_orthanc_fetches_from_here(pair):
 
 def test_an_upload_that_breaks_off_leaves_whole_files_only(tmp_path):
     box = open_box(tmp_path / "data")
+    spool = box.settings.folder / "spool"
+    deadline = time.monotonic() + 20
     body = multipart(FILES)
     head = (
         f"POST /dicom-web/studies HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {box.tokens['store']}\r\n"
@@ -88,9 +90,8 @@ def test_an_upload_that_breaks_off_leaves_whole_files_only(tmp_path):
     with served(box) as port:
         with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
             connection.sendall(head + body[: int(len(body) * 0.6)])
-            time.sleep(0.3)
-        deadline = time.monotonic() + 10
-        spool = box.settings.folder / "spool"
+            while len(list(spool.glob("*.dcm"))) < 3 and time.monotonic() < deadline:
+                time.sleep(0.05)
         while (list(spool.glob("*.part")) or not list(spool.glob("*.end"))) and time.monotonic() < deadline:
             time.sleep(0.05)
         stored = sorted(spool.glob("*.dcm"))

@@ -296,3 +296,13 @@ def test_a_transfer_syntax_that_is_no_uid_stays_out_of_headers(box):
         answer = box.get(f"{FIRST}{what}", f"{OCTETS}; transfer-syntax=*")
         assert answer.status_code < 500
         assert "boundary=x" not in str(answer.headers)
+
+
+def test_frames_that_claim_to_be_huge_are_not_decoded(box):
+    data = jpeg_ls().replace(b"\x28\x00\x10\x00US\x02\x00\x40\x00", b"\x28\x00\x10\x00US\x02\x00\xff\xff")
+    data = data.replace(b"\x28\x00\x11\x00US\x02\x00\x40\x00", b"\x28\x00\x11\x00US\x02\x00\xff\xff")
+    box.store([data])
+    assert box.get(FIRST, DICOM).status_code == 406
+    assert box.get(f"{FIRST}/frames/1", OCTETS).status_code == 406
+    assert box.get(f"{FIRST}/rendered").status_code == 404
+    assert parts_of(box.get(FIRST, STORED))[0][1] == data

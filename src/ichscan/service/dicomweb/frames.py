@@ -30,6 +30,10 @@ MEDIA_TYPES: Final = {
 """Of frames by Transfer Syntax UID (PS3.18 Table 8.7.3-5); others are octets."""
 
 
+MOST: Final = 32 << 20
+"""Bytes of a frame that is decoded, enough for 4096 x 4096 of 16 bits: a few compressed bytes may claim any size."""
+
+
 @dataclass(frozen=True, slots=True)
 class Frame:
     """One frame with its media type and Transfer Syntax UID."""
@@ -51,7 +55,15 @@ def stored_syntax(opened: Opened) -> str:
 
 def can_be_plain(opened: Opened) -> bool:
     """Whether `plain_frame` can decode: native pixel data, or one sample in a known syntax."""
-    return opened.syntax in NATIVE or (opened.syntax in DECODERS and opened.slice.pixels.samples == 1)
+    if opened.syntax in NATIVE:
+        return True
+    return opened.syntax in DECODERS and opened.slice.pixels.samples == 1 and frame_size(opened) <= MOST
+
+
+def frame_size(opened: Opened) -> int:
+    """Bytes of one frame when it is decoded."""
+    pixels = opened.slice.pixels
+    return pixels.rows * pixels.columns * pixels.samples * pixels.bits_allocated // 8
 
 
 def stored_frame(opened: Opened, number: int) -> bytes:
@@ -89,6 +101,8 @@ def decoded(opened: Opened, number: int) -> NDArray[Any]:
     """
     if opened.slice.pixels.samples != 1:
         raise PixelError("coloured pixel data is not decoded here; ask for it as it is stored")
+    if frame_size(opened) > MOST:
+        raise PixelError(f"expected frames of at most {MOST >> 20} MiB, found larger ones; ask for them as stored")
     try:
         frame = memoryview(stored_frame(opened, number))
         one = replace(opened.slice, frame=number - 1)

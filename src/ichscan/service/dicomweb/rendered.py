@@ -79,12 +79,12 @@ def _grey(opened: Opened, frame: int, look: Look) -> Grey:
     one = opened.slice
     raw = decoded(opened, frame)
     rescaled = one.slope is not None and one.intercept is not None and one.pixels.bits_allocated <= 16
-    values = to_hu(raw, one).hu.astype(np.float64) if rescaled else raw.astype(np.float64)
+    values = to_hu(raw, one).hu.astype(np.float32) if rescaled else raw.astype(np.float32)
     centre, width = look.window or _window(opened) or _all_of(values)
     # PS3.3 C.11.2.1.2.1; a width of 1 is a threshold
     shown = (values - (centre - 0.5)) / max(width - 1, 1e-6) + 0.5
     grey = np.rint(255 * np.clip(shown, 0, 1)).astype(np.uint8)
-    return 255 - grey if one.pixels.photometric == "MONOCHROME1" else grey
+    return np.invert(grey) if one.pixels.photometric == "MONOCHROME1" else grey
 
 
 def _window(opened: Opened) -> tuple[float, float] | None:
@@ -96,7 +96,7 @@ def _window(opened: Opened) -> tuple[float, float] | None:
     return centre[0], width
 
 
-def _all_of(values: NDArray[np.float64]) -> tuple[float, float]:
+def _all_of(values: NDArray[np.float32]) -> tuple[float, float]:
     low, high = float(values.min()), float(values.max())
     return (low + high + 1) / 2, high - low + 1
 

@@ -59,15 +59,7 @@ def parse_query(level: Level, parameters: Sequence[tuple[str, str]], **path: str
     Raises:
         HTTPException: 400 a parameter that is unknown, comes twice, or has a value not of its kind.
     """
-    told: dict[str, str] = {}
-    for name, value in parameters:
-        key = name if name in _OPTIONS else keyword_of(name)
-        if key not in (*_OPTIONS, *LEVELS[level]):
-            known = ", ".join((*_OPTIONS, *LEVELS[level]))
-            raise HTTPException(400, f"query: expected {known}; found another parameter")
-        if key in told and key != "includefield":
-            raise HTTPException(400, f"query: expected {key} once, found it again")
-        told[key] = value
+    told = _told(level, parameters)
     wanted = {key: value for key, value in told.items() if key not in _OPTIONS}
     conditions = [condition(key, value) for key, value in (*wanted.items(), *path.items())]
     fuzzy = told.get("fuzzymatching", "false").lower()
@@ -80,6 +72,20 @@ def parse_query(level: Level, parameters: Sequence[tuple[str, str]], **path: str
         _count(told, "offset", 0),
         (FUZZY,) if fuzzy == "true" else (),
     )
+
+
+def _told(level: Level, parameters: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """Options and conditions by name and keyword; 400 for one that is unknown or comes twice."""
+    told: dict[str, str] = {}
+    for name, value in parameters:
+        key = name if name in _OPTIONS else keyword_of(name)
+        if key not in (*_OPTIONS, *LEVELS[level]):
+            known = ", ".join((*_OPTIONS, *LEVELS[level]))
+            raise HTTPException(400, f"query: expected {known}; found another parameter")
+        if key in told and key != "includefield":
+            raise HTTPException(400, f"query: expected {key} once, found it again")
+        told[key] = value
+    return told
 
 
 _OPTIONS: Final = ("limit", "offset", "fuzzymatching", "includefield")

@@ -11,13 +11,13 @@ from ichscan.dicom.fragments import BIG_ENDIAN, NATIVE
 from ichscan.dicom.header import PARSE_ERRORS
 from ichscan.dicom.quiet import quiet_pydicom
 from ichscan.errors import InputError, UnreadableFileError
-from ichscan.service.dicomweb.frames import EXPLICIT_LITTLE, can_be_plain, plain_frame
+from ichscan.service.dicomweb.frames import EXPLICIT_LITTLE, can_be_plain, frame_size, plain_frame
 from ichscan.service.dicomweb.held import Held
 from ichscan.service.dicomweb.opened import open_held, read_range
 
 AS_STORED: Final = "*"
 MOST: Final = 256 << 20
-"""Bytes of a file that is converted, which takes place in memory."""
+"""Bytes of a file that is converted, before and after: that takes place in memory."""
 
 
 def syntax_for(held: Held, accepted: Collection[str]) -> str | None:
@@ -38,7 +38,10 @@ def syntax_for(held: Held, accepted: Collection[str]) -> str | None:
         opened = open_held(held)
     except InputError:
         return None  # it cannot be converted; as stored, it can still be had
-    return EXPLICIT_LITTLE if not opened.has_pixels or can_be_plain(opened) else None
+    if not opened.has_pixels:
+        return EXPLICIT_LITTLE
+    fits = frame_size(opened) * opened.slice.pixels.frames <= MOST
+    return EXPLICIT_LITTLE if can_be_plain(opened) and fits else None
 
 
 def file_in(held: Held, syntax: str) -> Iterable[bytes]:
