@@ -83,8 +83,10 @@ def _grey(opened: Opened, frame: int, look: Look) -> Grey:
     centre, width = look.window or _window(opened) or _all_of(values)
     # PS3.3 C.11.2.1.2.1; a width of 1 is a threshold
     shown = (values - (centre - 0.5)) / max(width - 1, 1e-6) + 0.5
-    grey = np.rint(255 * np.clip(shown, 0, 1)).astype(np.uint8)
-    return np.invert(grey) if one.pixels.photometric == "MONOCHROME1" else grey
+    grey: Grey = np.rint(255 * np.clip(shown, 0, 1)).astype(np.uint8)
+    if one.pixels.photometric == "MONOCHROME1":
+        grey = np.subtract(255, grey, dtype=np.uint8)
+    return grey
 
 
 def _window(opened: Opened) -> tuple[float, float] | None:
