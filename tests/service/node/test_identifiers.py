@@ -135,3 +135,11 @@ def test_the_file_head_is_what_pydicom_reads() -> None:
     assert meta.ImplementationVersionName == IMPLEMENTATION_VERSION_NAME
     assert meta.FileMetaInformationVersion == b"\0\1"
     assert read.SOPInstanceUID == RIGHT.sop_instance
+
+
+def test_the_node_is_the_implementation_that_results_name() -> None:
+    pytest.importorskip("highdicom", reason="the extra report is not installed")
+    from ichscan.report.dicom.identity import derived_uid
+    from ichscan.service.node.meta import IMPLEMENTATION_CLASS_UID
+
+    assert derived_uid("ichscan implementation") == IMPLEMENTATION_CLASS_UID

@@ -9,8 +9,8 @@ import zlib
 from dataclasses import dataclass
 from typing import Final
 
-from ichscan.dicom.fragments import BIG_ENDIAN
-from ichscan.dicom.header import DEFLATED, IMPLICIT_LITTLE
+from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ImplicitVRLittleEndian
+
 from ichscan.errors import InputError
 
 SOP_CLASS: Final = 0x00080016
@@ -52,7 +52,7 @@ def read_identifiers(data: bytes | memoryview, transfer_syntax: str) -> Identifi
     Raises:
         InputError: broken, or one of the four is absent or no UID.
     """
-    if transfer_syntax == DEFLATED:
+    if transfer_syntax == DeflatedExplicitVRLittleEndian:
         try:
             data = zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, MOST_INFLATED)
         except zlib.error as error:
@@ -68,14 +68,14 @@ class _Walk:
     """Goes over top-level elements; what is nested is stepped over."""
 
     def __init__(self, data: bytes | memoryview, transfer_syntax: str) -> None:
-        order = ">" if transfer_syntax == BIG_ENDIAN else "<"
+        order = ">" if transfer_syntax == ExplicitVRBigEndian else "<"
         self._tag = struct.Struct(f"{order}HH").unpack_from
         self._short = struct.Struct(f"{order}H").unpack_from
         self._long = struct.Struct(f"{order}I").unpack_from
         self._data = data
         self._at = 0
         self._read = 0
-        self._implicit = transfer_syntax == IMPLICIT_LITTLE
+        self._implicit = transfer_syntax == ImplicitVRLittleEndian
 
     def run(self) -> dict[int, bytes]:
         found: dict[int, bytes] = {}

@@ -5,10 +5,9 @@ from functools import cache
 from typing import Final
 
 from ichscan import __version__
-from ichscan.report.dicom.identity import derived_uid
 
-IMPLEMENTATION_CLASS_UID: Final = str(derived_uid("ichscan implementation"))
-"""Of ichscan (PS3.7 annex D.3.3.2)."""
+IMPLEMENTATION_CLASS_UID: Final = "2.25.122395437983329153254532899030218029214"
+"""Of ichscan (PS3.7 annex D.3.3.2), as in its results; written out, as what makes it needs more than the node does."""
 IMPLEMENTATION_VERSION_NAME: Final = f"ICHSCAN {__version__}"[:16]
 _PREAMBLE: Final = bytes(128) + b"DICM"
 
