@@ -161,12 +161,29 @@ def _use_sqlite(engine: Engine, *, durable: bool) -> None:
 
 
 def _use_postgresql(engine: Engine) -> None:
+    def connect(dialect: Any, record: object, arguments: Any, options: Any) -> Any:
+        try:
+            return dialect.connect(*arguments, **options)
+        except OSError as error:
+            raise _away(error.strerror or type(error).__name__) from error
+
+    asked = engine.dialect.do_ping
+
+    def ping(dbapi_connection: Any) -> bool:
+        try:
+            return asked(dbapi_connection)
+        except OSError as error:  # as the driver says itself in other places: the pool then makes a new connection
+            raise engine.dialect.loaded_dbapi.InterfaceError("network error") from error
+
+    engine.dialect.do_ping = ping  # type: ignore[method-assign]
+
     def begin(connection: Connection) -> None:
         if connection.get_execution_options().get(_WRITES):
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITERS})")
         else:
             connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
 
+    event.listen(engine, "do_connect", connect)
     event.listen(engine, "begin", begin)
 
 
@@ -180,5 +197,10 @@ def _translated() -> Iterator[None]:
     except sql.DBAPIError as error:
         if not (isinstance(error, sql.OperationalError | sql.InterfaceError) or error.connection_invalidated):
             raise
-        found = " ".join(str(error.orig).split())[:300]
-        raise DatabaseError(f"database: expected an answer, found: {found}; it is tried again") from error
+        raise _away(" ".join(str(error.orig).split())[:300]) from error
+    except ConnectionError as error:  # the driver of PostgreSQL lets those of a dying server through as they are
+        raise _away(error.strerror or type(error).__name__) from error
+
+
+def _away(found: str) -> DatabaseError:
+    return DatabaseError(f"database: expected an answer, found: {found}; it is tried again")

@@ -13,6 +13,7 @@ from sqlalchemy import func, select
 from ichscan.errors import IchscanError
 from ichscan.service.check import free_port
 from ichscan.service.database import open_database
+from ichscan.service.disk import make_private
 from ichscan.service.first import FILE, first_password
 from ichscan.service.security.listening import check_listening
 from ichscan.service.security.users import FIRST
@@ -39,6 +40,7 @@ def start(settings: Settings, say: Callable[[str], None]) -> int:
         IchscanError: a port is taken, the settings are not safe, the database or the folder cannot be used.
     """
     os.umask(0o077)
+    make_private(settings.folder)
     with contextlib.closing(open_database(settings)) as database:
         password = first_password(settings, database)
         with database.read() as session:
