@@ -1,5 +1,6 @@
 """The viewer: pixels, windows, scrolling by every means, heat, measurements, neighbours; mouse, keys and touch."""
 
+import gzip
 import re
 import time
 from collections.abc import Callable
@@ -54,11 +55,20 @@ def picture(page: "Page") -> NDArray[np.uint8]:
     return np.asarray(cv2.resize(grey, (256, 256), interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def expected(service: FakeService, number: int, centre: float, width: float) -> NDArray[np.uint8]:
-    import gzip
-
+def slice_hu(service: FakeService, number: int) -> NDArray[np.int16]:
     data = gzip.decompress(service.studies[1].series[0].slices[number - 1])
-    hu = np.frombuffer(data, "<i2").reshape(512, 512).astype(np.float32)
+    return np.frombuffer(data, "<i2").reshape(512, 512)
+
+
+def region(page: "Page") -> tuple[float, ...]:
+    """Area in mm², mean, deviation, least and most HU, as they stand beside the ellipse."""
+    text = page.locator("svg.svg-layer text").first.text_content() or ""
+    found = re.fullmatch(r"([\d.]+) mm²mean (-?\d+) ± (\d+) HU(-?\d+) to (-?\d+) HU", text)
+    return tuple(float(one) for one in found.groups()) if found else ()
+
+
+def expected(service: FakeService, number: int, centre: float, width: float) -> NDArray[np.uint8]:
+    hu = slice_hu(service, number).astype(np.float32)
     grey = np.clip((hu - (centre - width / 2)) / width, 0, 1) * 255
     return np.asarray(cv2.resize(grey, (256, 256), interpolation=cv2.INTER_AREA), np.uint8)
 
@@ -181,7 +191,7 @@ def measured(page: "Page") -> float:
     return float(found[1]) if found else 0.0
 
 
-def test_length_and_region(open_page: "Callable[..., Page]") -> None:
+def test_length(open_page: "Callable[..., Page]") -> None:
     page = open_page("/")
     opened(page)
     box = stage(page)
@@ -193,15 +203,35 @@ def test_length_and_region(open_page: "Callable[..., Page]") -> None:
     page.mouse.up()
     true = pytest.approx(120 * FIELD_MM / box["height"], rel=0.02)
     until(lambda: measured(page) == true)
-    page.keyboard.press("r")
-    page.mouse.move(x - 30, y + 40)
-    page.mouse.down()
-    page.mouse.move(x, y + 70, steps=6)
-    page.mouse.up()
-    page.wait_for_selector("svg.svg-layer text:has-text('HU')")
-    page.keyboard.press("Delete")
     page.keyboard.press("Delete")
     until(lambda: page.locator("svg.svg-layer text").count() == 0)
+
+
+def test_regions_hold_what_their_pixels_hold(open_page: "Callable[..., Page]", service: FakeService) -> None:
+    """Area and HU of an ellipse, against the same ellipse cut from the slice itself, on a tilted gantry."""
+    page = open_page("/studies/1")
+    page.wait_for_selector(".pane[data-shown]")
+    number = at(page)
+    box = stage(page)
+    scale = 512 / box["height"]
+    x, y = box["x"] + box["width"] / 2 + 10, box["y"] + box["height"] / 2 + 60
+    page.keyboard.press("r")
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 50, y + 40, steps=10)
+    page.mouse.up()
+    left = box["x"] + (box["width"] - box["height"]) / 2
+    centre = ((y - box["y"]) * scale - 0.5, (x - left) * scale - 0.5)
+    rows, cols = np.mgrid[:512, :512]
+    inside = ((rows - centre[0]) / (40 * scale)) ** 2 + ((cols - centre[1]) / (50 * scale)) ** 2 <= 1
+    values = slice_hu(service, number)[inside]
+    area = np.pi * 50 * 40 * (FIELD_MM / box["height"]) ** 2
+    true = pytest.approx((area, values.mean(), values.std()), rel=0.02, abs=1.0)
+    until(lambda: region(page)[:3] == true)
+    assert region(page)[3:] == pytest.approx((values.min(), values.max()), abs=6)
+    page.click("[data-layout=two]")
+    until(lambda: page.locator(".pane[data-shown]").count() == 2)
+    until(lambda: len(set(page.locator("svg.svg-layer text").all_text_contents())) == 1)
 
 
 def test_neighbours_read_and_back(open_page: "Callable[..., Page]", service: FakeService) -> None:

@@ -2,7 +2,7 @@ import {
   cache, Enums, imageLoader, init as initCore, metaData, RenderingEngine, type Types,
 } from "@cornerstonejs/core";
 import { init as initTools } from "@cornerstonejs/tools";
-import { world } from "./geometry";
+import { ACROSS, DOWN, world } from "./geometry";
 import type { SliceStore } from "./slices";
 import { BRAIN } from "./windows";
 
@@ -39,6 +39,11 @@ export function register(store: SliceStore): { ids: string[]; forget: () => void
   return { ids, forget };
 }
 
+/** The series and slice of an image id, also of one that Cornerstone has put a word before ("imageId:"). */
+export function sliceOf(target: string): { store: SliceStore; index: number } | null {
+  return found(target.replace(/^imageId:/, ""));
+}
+
 /** What Cornerstone asks about an image: DICOM modules by name. */
 function provide(type: string, imageId: unknown): unknown {
   const one = typeof imageId === "string" ? found(imageId) : null;
@@ -55,8 +60,7 @@ function provide(type: string, imageId: unknown): unknown {
     case "imagePlaneModule":
       return {
         frameOfReferenceUID: one.key, rows: geometry.rows, columns: geometry.cols,
-        imageOrientationPatient: [...geometry.across, ...geometry.down],
-        rowCosines: geometry.across, columnCosines: geometry.down,
+        imageOrientationPatient: [...ACROSS, ...DOWN], rowCosines: ACROSS, columnCosines: DOWN,
         imagePositionPatient: world(geometry, series.slices[one.index]!.position_mm, 0, 0),
         pixelSpacing: [geometry.rowMm, geometry.colMm],
         rowPixelSpacing: geometry.rowMm, columnPixelSpacing: geometry.colMm,

@@ -15,10 +15,6 @@ export interface Geometry {
   measured: boolean;
   flipX: boolean;
   flipY: boolean;
-  /** Direction of increasing column, and of increasing row, LPS, after the flips. */
-  across: Vector;
-  down: Vector;
-  normal: Vector;
   edges: { left: string; right: string; top: string; bottom: string } | null;
 }
 
@@ -38,10 +34,6 @@ export function letters(direction: Vector): string {
 
 const times = (v: Vector, by: number): Vector => [v[0] * by, v[1] * by, v[2] * by];
 
-function cross(a: Vector, b: Vector): Vector {
-  return [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]];
-}
-
 export function geometryOf(series: SeriesImages): Geometry {
   const told = series.orientation;
   const known = told !== null && told.length === 6;
@@ -53,8 +45,7 @@ export function geometryOf(series: SeriesImages): Geometry {
   const down = times(column, flipY ? -1 : 1);
   const [rowMm, colMm] = series.spacing_mm ?? [1, 1];
   return {
-    rows: series.rows, cols: series.cols, rowMm, colMm, measured: series.spacing_mm !== null, flipX, flipY, across, down,
-    normal: cross(across, down),
+    rows: series.rows, cols: series.cols, rowMm, colMm, measured: series.spacing_mm !== null, flipX, flipY,
     edges: known
       ? {
           left: letters(times(across, -1)), right: letters(across),
@@ -89,23 +80,19 @@ export function turned<T extends Int16Array | Uint8Array>(pixels: T, rows: numbe
   return out;
 }
 
-/** World coordinates (mm) of a pixel of the slice at `position` mm along the normal. */
+/**
+ * The frame that Cornerstone works in: x along the rows, y along the columns, z along the normal of the slices as they
+ * are shown, mm. It is not the patient's: measurements are the same in each, and are simple in one without tilt.
+ */
+export const ACROSS: Vector = [1, 0, 0];
+export const DOWN: Vector = [0, 1, 0];
+
+/** The point of a pixel of the slice at `position` mm along the normal. */
 export function world(geometry: Geometry, position: number, row: number, column: number): Vector {
-  const { across, down, normal, colMm, rowMm } = geometry;
-  return [0, 1, 2].map(
-    (axis) => normal[axis]! * position + across[axis]! * column * colMm + down[axis]! * row * rowMm,
-  ) as Vector;
+  return [column * geometry.colMm, row * geometry.rowMm, position];
 }
 
-/** The pixel (row, column), fractional, of a point in world coordinates. */
-export function pixel(geometry: Geometry, position: number, point: ArrayLike<number>): [number, number] {
-  const { across, down, normal, colMm, rowMm } = geometry;
-  let row = 0;
-  let column = 0;
-  for (let axis = 0; axis < 3; axis++) {
-    const off = (point[axis] ?? 0) - normal[axis]! * position;
-    column += off * across[axis]!;
-    row += off * down[axis]!;
-  }
-  return [row / rowMm, column / colMm];
+/** The pixel (row, column), fractional, of a point. */
+export function pixel(geometry: Geometry, point: ArrayLike<number>): [number, number] {
+  return [(point[1] ?? 0) / geometry.rowMm, (point[0] ?? 0) / geometry.colMm];
 }

@@ -23,7 +23,7 @@ export class SliceStore {
   private readonly base: string;
   private readonly query: string;
   private readonly kept = new Map<number, Promise<Int16Array>>();
-  private readonly ready = new Set<number>();
+  private readonly ready = new Map<number, Int16Array>();
   private readonly heats = new Map<string, Promise<HeatMap | null>>();
   private readonly stop = new AbortController();
   private readonly waiting: Wanted[] = [];
@@ -52,14 +52,19 @@ export class SliceStore {
     return this.ready.has(index);
   }
 
+  /** HU of a slice that has come already. */
+  pixels(index: number): Int16Array | undefined {
+    return this.ready.get(index);
+  }
+
   /** HU of a slice, int16, in rows as shown. */
   slice(index: number): Promise<Int16Array> {
     let found = this.kept.get(index);
     if (!found) {
       found = this.queued(index).then((data) => this.checked(index, data));
       found.then(
-        () => {
-          this.ready.add(index);
+        (pixels) => {
+          this.ready.set(index, pixels);
           this.onProgress(this.ready.size);
         },
         () => this.kept.delete(index),

@@ -1,4 +1,5 @@
-import { annotation, type Types } from "@cornerstonejs/tools";
+import { eventTarget } from "@cornerstonejs/core";
+import { annotation, Enums, type Types, utilities } from "@cornerstonejs/tools";
 import { h } from "../dom";
 import type { Box, Label } from "../types";
 import { register, renderingEngine } from "./engine";
@@ -7,6 +8,10 @@ import { Pane, type Shading } from "./pane";
 import type { SliceStore } from "./slices";
 import { BOX, choose, scrollThrough, toolGroup } from "./tools";
 import { BONE, BRAIN, SOFT_TISSUE, SUBDURAL, type Window } from "./windows";
+
+const { ANNOTATION_COMPLETED, ANNOTATION_MODIFIED } = Enums.Events;
+
+const MEASURED_MS = 40;
 
 export const LAYOUTS: Record<string, { name: string; windows: Window[] }> = {
   one: { name: "One view", windows: [BRAIN] },
@@ -38,6 +43,7 @@ export class Stage {
   private readonly events: StageEvents;
   private readonly resize = new ResizeObserver(() => this.resized());
   private following = false;
+  private drawing = 0;
 
   constructor(store: SliceStore, index: number, events: StageEvents) {
     this.store = store;
@@ -46,6 +52,8 @@ export class Stage {
     const registered = register(store);
     this.ids = registered.ids;
     this.forget = registered.forget;
+    eventTarget.addEventListener(ANNOTATION_COMPLETED, this.onMeasured);
+    eventTarget.addEventListener(ANNOTATION_MODIFIED, this.onMeasured);
   }
 
   /** Shows the panes of a layout; the element must be in the page. */
@@ -73,6 +81,9 @@ export class Stage {
   }
 
   close(): void {
+    eventTarget.removeEventListener(ANNOTATION_COMPLETED, this.onMeasured);
+    eventTarget.removeEventListener(ANNOTATION_MODIFIED, this.onMeasured);
+    window.clearTimeout(this.drawing);
     this.closePanes();
     annotation.state.removeAllAnnotations();
     this.forget();
@@ -153,7 +164,7 @@ export class Stage {
   private boxOf(points: ArrayLike<number>[], index: number, label: Label): Box {
     const { geometry, series } = this.store;
     const slice = series.slices[index]!;
-    const corners = points.map((point) => shown(geometry, ...pixel(geometry, slice.position_mm, point)));
+    const corners = points.map((point) => shown(geometry, ...pixel(geometry, point)));
     const within = (value: number, most: number): number => Math.min(Math.max(value, 0), most);
     const rows = corners.map(([row]) => within(row + 0.5, geometry.rows));
     const columns = corners.map(([, column]) => within(column + 0.5, geometry.cols));
@@ -177,6 +188,15 @@ export class Stage {
     for (const pane of this.panes) if (pane !== leader) pane.follow(leader);
     this.following = false;
   }
+
+  /** Figures are worked out a little later than lines are drawn: without this, those of an earlier moment would stay. */
+  private readonly onMeasured = (): void => {
+    window.clearTimeout(this.drawing);
+    this.drawing = window.setTimeout(() => {
+      utilities.triggerAnnotationRenderForViewportIds(this.panes.map((pane) => pane.id));
+      this.events.boxes();
+    }, MEASURED_MS);
+  };
 
   private resized(): void {
     if (this.panes.length > 0 && this.element.isConnected) this.engine.resize(true, true);

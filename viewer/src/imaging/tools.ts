@@ -2,6 +2,8 @@ import {
   addTool, annotation, EllipticalROITool, Enums, LengthTool, PanTool, RectangleROITool, StackScrollTool,
   ToolGroupManager, WindowLevelTool, ZoomTool, type Types,
 } from "@cornerstonejs/tools";
+import { sliceOf } from "./engine";
+import { region } from "./region";
 
 /** A box that a reader draws for feedback; it tells no figures. */
 class FeedbackBoxTool extends RectangleROITool {
@@ -71,20 +73,18 @@ export const TOOLS: Record<string, string> = {
 };
 const MEASURING = [LengthTool.toolName, EllipticalROITool.toolName, BOX];
 
-type Stats = Record<string, { area?: number; mean?: number; stdDev?: number; min?: number; max?: number;
-  areaUnit?: string; isEmptyArea?: boolean }>;
-
-const round = (value: number | undefined): string => (value === undefined ? "–" : String(Math.round(value)));
-
-/** What stands beside a region: area, mean, spread and range in HU. */
-function regionLines(data: { cachedStats: Stats }, target: string): string[] {
-  const one = data.cachedStats[target];
-  if (!one || one.area === undefined) return [];
-  const unit = one.areaUnit?.startsWith("mm") ? "mm²" : "px²";
+/**
+ * What stands beside a region. Worked out here from the pixels whenever it is drawn: Cornerstone's own figures lag behind
+ * what is drawn.
+ */
+function regionLines(data: { handles?: { points?: ArrayLike<number>[] } }, target: string): string[] {
+  const slice = sliceOf(target);
+  const one = slice && region(slice.store, slice.index, data.handles?.points ?? []);
+  if (!one) return [];
   return [
-    `${one.area < 100 ? one.area.toFixed(1) : round(one.area)} ${unit}`,
-    `mean ${round(one.mean)} ± ${round(one.stdDev)} HU`,
-    `${round(one.min)} to ${round(one.max)} HU`,
+    `${one.area < 100 ? one.area.toFixed(1) : Math.round(one.area)} ${one.unit}`,
+    `mean ${Math.round(one.mean)} ± ${Math.round(one.deviation)} HU`,
+    `${one.least} to ${one.most} HU`,
   ];
 }
 
@@ -108,9 +108,8 @@ export function toolGroup(): Types.IToolGroup {
     for (const tool of [SliceScrollTool, WindowLevelTool, PanTool, ZoomTool, LengthTool, EllipticalROITool,
       FeedbackBoxTool]) addTool(tool);
     const { style } = annotation.config;
-    style.setDefaultToolStyles({ ...style.getDefaultToolStyles(), ...LINES } as Parameters<
-      typeof style.setDefaultToolStyles
-    >[0]);
+    const before = style.getDefaultToolStyles();
+    style.setDefaultToolStyles({ ...before, global: { ...before["global"], ...LINES } });
   }
   const existing = ToolGroupManager.getToolGroup(GROUP);
   if (existing) return existing;
