@@ -209,7 +209,7 @@ def test_hooks(ready: Callable[..., Held], web: Web, tmp_path: Path) -> None:
     assert b"Patient1" not in body
     assert json.loads(fhir)["resourceType"] == "Bundle"
     assert fhir_headers["Content-Type"] == "application/fhir+json"
-    assert [row.action for row in held.rows(Audit) if row.actor == "system"][-2:] == ["hook", "hook"]
+    assert [row.detail for row in held.rows(Audit) if row.action == "deliver"] == ["hook json", "hook fhir"]
 
 
 def test_demo_tells_no_identifiers(ready: Callable[..., Held], web: Web) -> None:

@@ -128,7 +128,7 @@ class Sender:
         with self._database.write() as session:
             finish(session, claimed)
             _wake(session, claimed)
-            audit(session, "system", claimed.kind, claimed.study_id, detail=claimed.target)
+            audit(session, "system", "deliver", claimed.study_id, detail=f"{claimed.kind} {claimed.target}")
             publish(session, "delivery", claimed.study_id, "done")
         LOG.info("study %d: %d objects delivered to %s", claimed.study_id, count, claimed.target)
 
