@@ -82,7 +82,7 @@ class DicomSettings:
         ae_title: of this node.
         host: address to listen on; beyond this machine only with `peers`.
         port: to listen on.
-        peers: nodes that are known; a caller that is not among them is refused.
+        peers: nodes that are known; a caller that is not among them is refused. With none, any program of this machine.
         associations: at most so many at a time.
         idle_s: an association that is silent for so long is ended.
         tls_certificate: PEM file; "" = no TLS.

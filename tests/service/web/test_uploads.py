@@ -2,6 +2,7 @@ import io
 import struct
 import tempfile
 import threading
+import warnings
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,14 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydicom import dcmread
+from pydicom.uid import CTImageStorage
 from tests import dicom_builders as build
 from tests.service.web.box import SLICES, Box, study_files, zipped
 
+from ichscan.report.dicom.identity import valid_uid
 from ichscan.service.capacity import Capacity
+from ichscan.service.identify import identify
 from ichscan.service.settings import Settings, StorageSettings
 from ichscan.service.spool import entries
 from ichscan.service.tables import Audit, Refusal, Study
@@ -108,6 +113,34 @@ def test_what_is_no_dicom_is_refused(box: Box) -> None:
     assert answer.json()["refused_count"] == 4
     assert spooled(box) == 0
     assert build.PATIENT_ID not in answer.text
+
+
+def test_names_in_place_of_uids_become_uids(box: Box) -> None:
+    names = {"StudyInstanceUID": "ID_study", "SeriesInstanceUID": "ID_series"}
+    files = []
+    for i, data in enumerate(study_files()):
+        dataset = dcmread(io.BytesIO(data))
+        for keyword, name in (names | {"SOPInstanceUID": f"ID_{i}"}).items():
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # pydicom's, of such UIDs
+                setattr(dataset, keyword, name)
+        del dataset.SOPClassUID
+        out = io.BytesIO()
+        dataset.save_as(out)
+        files.append((f"{i}.dcm", out.getvalue()))
+    answer = send(box, *files)
+    assert answer.json()["accepted"] == SLICES, answer.text
+    kept = [identify(entry.path) for entry in entries(box.settings.folder) if not entry.marker]
+    assert {one.study_instance_uid for one in kept} == {valid_uid("ID_study")}
+    assert {one.series_instance_uid for one in kept} == {valid_uid("ID_series")}
+    assert {one.sop_instance_uid for one in kept} == {valid_uid(f"ID_{i}") for i in range(SLICES)}
+    assert {one.sop_class_uid for one in kept} == {CTImageStorage}
+
+
+def test_challenge_data_are_taken(box: Box, data_dir: Path) -> None:
+    files = sorted((data_dir / "rsna-2019-sample").rglob("*.dcm"))[:3]
+    answer = send(box, *((file.name, file.read_bytes()) for file in files))
+    assert answer.json()["accepted"] == 3, answer.text
 
 
 def bomb(size: int) -> bytes:

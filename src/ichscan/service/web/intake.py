@@ -9,8 +9,9 @@ from typing import IO, TYPE_CHECKING, Final
 
 from ichscan.errors import NotDicomError
 from ichscan.service.capacity import Capacity
-from ichscan.service.dicomweb.head import BrokenHeadError, read_head
+from ichscan.service.dicomweb.head import BrokenHeadError, Head, read_head
 from ichscan.service.errors import FullError
+from ichscan.service.web.mend import mended
 from ichscan.service.web.unzip import Unzipper, ZipError
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ class Upload:
             self.taken.refuse(name, "the directory of a disc, which is not needed")
             return
         try:
-            head, whole = read_head(body)
+            head, whole = _identified(body)
             self._spool.accept(whole, self._source)
         except FullError as error:
             self.taken.full = str(error)
@@ -128,6 +129,29 @@ class Upload:
                 file.write(chunk)
             except OSError as error:
                 raise FullError(f"incoming: an archive cannot be kept ({error.strerror}); look at the disk") from error
+
+
+def _identified(body: Iterator[bytes]) -> tuple[Head, Iterator[bytes]]:
+    """`read_head`, once more with valid UIDs where there were none."""
+    passed: list[bytes] = []
+    kept = True
+
+    def remembered() -> Iterator[bytes]:
+        for chunk in body:
+            if kept:
+                passed.append(chunk)
+            yield chunk
+
+    try:
+        head, whole = read_head(remembered())
+    except BrokenHeadError:
+        data = mended(chain(passed, body))
+        if data is None:
+            raise
+        return read_head(iter((data,)))
+    kept = False
+    passed.clear()
+    return head, whole
 
 
 def shown(name: str) -> str:
