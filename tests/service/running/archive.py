@@ -26,6 +26,7 @@ class Archive:
     received: list[str] = field(default_factory=list)
     callers: list[str] = field(default_factory=list)
     first: threading.Event = field(default_factory=threading.Event)
+    tls: Any = None
     _server: Any = None
 
     def start(self) -> None:
@@ -34,7 +35,7 @@ class Archive:
         for sop_class in self.takes:
             entity.add_supported_context(sop_class)
         self._server = entity.start_server(
-            ("127.0.0.1", self.port), block=False, evt_handlers=[(evt.EVT_C_STORE, self._store)]
+            ("127.0.0.1", self.port), block=False, ssl_context=self.tls, evt_handlers=[(evt.EVT_C_STORE, self._store)]
         )
 
     def stop(self) -> None:
