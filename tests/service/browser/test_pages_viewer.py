@@ -12,6 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from tests.service.browser.conftest import TABLET, until
 from tests.service.browser.fake_api import FakeService
+from tests.service.browser.fake_studies import FakeSeries
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -310,3 +311,34 @@ def test_a_slice_that_does_not_come_is_told(open_page: "Callable[..., Page]") ->
     page.keyboard.press("Home")
     shown(page, 1)
     until(lambda: page.locator(".fault:visible").count() == 0)
+
+
+def test_slices_stored_turned_are_shown_as_usual(open_page: "Callable[..., Page]", service: FakeService) -> None:
+    """Rows to the patient's right and columns to the front: the picture is turned, boxes are told as acquired."""
+    study = service.studies[1]
+    one = study.series[0]
+    study.series = [FakeSeries(one.told | {"orientation": [-1, 0, 0, 0, -1, 0]}, one.slices, one.heat)]
+    page = open_page("/studies/1")
+    page.wait_for_selector(".pane[data-shown]")
+    assert page.locator(".edge").all_inner_texts() == ["R", "L", "A", "P"]
+    page.keyboard.press("h")
+    page.keyboard.press("3")
+    page.wait_for_timeout(150)
+    number = at(page)
+    turned = np.asarray(expected(service, number, 40, 380)[::-1, ::-1], np.uint8)
+    assert distance(picture(page), turned) < 6
+    page.click("[role=tab]:has-text('Feedback')")
+    page.click("text=Draw box")
+    box = stage(page)
+    left = box["x"] + (box["width"] - box["height"]) / 2
+    page.mouse.move(left + 100, box["y"] + 150)
+    page.mouse.down()
+    page.mouse.move(left + 160, box["y"] + 230, steps=10)
+    page.mouse.up()
+    page.wait_for_selector(".marks li:has-text('box')")
+    page.click("text=Send feedback")
+    until(lambda: len(service.studies[1].feedback) == 1)
+    [drawn] = service.studies[1].feedback[0]["boxes"]
+    scale = 512 / box["height"]
+    assert drawn["left"] + drawn["width"] == pytest.approx(512 - 100 * scale, abs=3)
+    assert drawn["top"] + drawn["height"] == pytest.approx(512 - 150 * scale, abs=3)

@@ -74,8 +74,8 @@ export const TOOLS: Record<string, string> = {
 const MEASURING = [LengthTool.toolName, EllipticalROITool.toolName, BOX];
 
 /**
- * What stands beside a region. Worked out here from the pixels whenever it is drawn: Cornerstone's own figures lag behind
- * what is drawn.
+ * What stands beside a region. Worked out here from the pixels whenever it is drawn: Cornerstone's own figures were
+ * wrong on slices of a tilted gantry, and lag behind what is drawn.
  */
 function regionLines(data: { handles?: { points?: ArrayLike<number>[] } }, target: string): string[] {
   const slice = sliceOf(target);
