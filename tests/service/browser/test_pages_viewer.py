@@ -10,12 +10,12 @@ import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from tests.service.browser.conftest import TABLET, until
-from tests.service.browser.fake_api import FakeService
+from tests.service.browser.conftest import ARGUMENTS, BROWSER, LAPTOP, LOGGED_IN, TABLET, until
+from tests.service.browser.fake_api import FakeServer, FakeService
 from tests.service.browser.fake_studies import FakeSeries
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Browser, Page
 
 COUNT = 36
 SECONDS = 1.5
@@ -342,3 +342,21 @@ def test_slices_stored_turned_are_shown_as_usual(open_page: "Callable[..., Page]
     scale = 512 / box["height"]
     assert drawn["left"] + drawn["width"] == pytest.approx(512 - 100 * scale, abs=3)
     assert drawn["top"] + drawn["height"] == pytest.approx(512 - 150 * scale, abs=3)
+
+
+def test_without_webgl(browser: "Browser", server: FakeServer, service: FakeService) -> None:
+    """Where there is no graphics processor, or it is switched off, the processor draws the same."""
+    other = browser.browser_type.launch(executable_path=BROWSER, args=[*ARGUMENTS, "--disable-3d-apis"])
+    page = other.new_context(viewport=LAPTOP).new_page()  # type: ignore[arg-type]
+    page.add_init_script(LOGGED_IN)
+    page.goto(f"{server.url}/studies/1")
+    page.wait_for_selector(".pane[data-shown]")
+    page.wait_for_selector(".overlay[data-heat=any]")
+    page.keyboard.press("h")
+    page.keyboard.press("2")
+    page.wait_for_selector(".bottom-left:has-text('Subdural')")
+    page.wait_for_timeout(200)
+    assert distance(picture(page), expected(service, at(page), 80, 200)) < 6
+    page.keyboard.press("End")
+    shown(page, COUNT)
+    other.close()
