@@ -64,7 +64,9 @@ def main() -> None:
     if browser_path is None:
         sys.exit("expected chromium, found none; install it")
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        service = FakeService(ROOT / "src" / "ichscan" / "service" / "static", demo_studies(Path(folder)))
+        service = FakeService(
+            ROOT / "src" / "ichscan" / "service" / "static", demo_studies(Path(folder), fine_maps=True)
+        )
         service.user = "admin"
         browser = playwright.chromium.launch(executable_path=browser_path, args=["--no-sandbox", "--disable-gpu"])
         with FakeServer(service) as server:

@@ -313,6 +313,7 @@ def test_a_slice_that_does_not_come_is_told(open_page: "Callable[..., Page]") ->
     until(lambda: page.locator(".fault:visible").count() == 0)
 
 
+@pytest.mark.slow
 def test_slices_stored_turned_are_shown_as_usual(open_page: "Callable[..., Page]", service: FakeService) -> None:
     """Rows to the patient's right and columns to the front: the picture is turned, boxes are told as acquired."""
     study = service.studies[1]
@@ -344,6 +345,7 @@ def test_slices_stored_turned_are_shown_as_usual(open_page: "Callable[..., Page]
     assert drawn["top"] + drawn["height"] == pytest.approx(512 - 150 * scale, abs=3)
 
 
+@pytest.mark.slow
 def test_without_webgl(browser: "Browser", server: FakeServer, service: FakeService) -> None:
     """Where there is no graphics processor, or it is switched off, the processor draws the same."""
     other = browser.browser_type.launch(executable_path=BROWSER, args=[*ARGUMENTS, "--disable-3d-apis"])
