@@ -37,7 +37,10 @@ from ichscan.service.tables import Audit, Instance, Study, User
 from ichscan.service.validate import validate
 
 # pynetdicom leaves the socket of a call that nobody took to the garbage collector
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+    pytest.mark.usefixtures("leftovers"),
+]
 
 
 def test_page_of_the_settings_is_up_to_date(project_root: Path) -> None:

@@ -31,7 +31,10 @@ from ichscan.service.tables import Audit, Job
 NODE = DicomSettings()
 
 # pynetdicom leaves the socket of a call that nobody took to the garbage collector
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+    pytest.mark.usefixtures("leftovers"),
+]
 
 
 @pytest.fixture(scope="module")

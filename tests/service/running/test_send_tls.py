@@ -20,7 +20,10 @@ from ichscan.service.send.failure import DeliveryError
 from ichscan.service.settings import DicomSettings, Peer
 
 # pynetdicom leaves the socket of a call that failed to the garbage collector
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+    pytest.mark.usefixtures("leftovers"),
+]
 
 
 @pytest.fixture(scope="module")
