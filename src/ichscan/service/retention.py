@@ -1,4 +1,6 @@
-"""Deletes images of studies received long ago, and old notes. Results, feedback and the audit trail stay.
+"""Deletes images of studies received long ago, and old notes. Findings, feedback and the audit trail stay.
+
+Images are those received, and those made of them: DICOM results, pages and contact sheets, which hold pixels as well.
 
 A clock that jumps ahead must not delete anything: nothing is deleted in the first hour of a process, nor in the hour
 after the wall clock was seen to jump against the one that does not.
@@ -91,17 +93,23 @@ class Retention:
     def _delete_images(self, study: Study) -> None:
         """Files first: rows without files are found again by the next round, files without rows would be registered."""
         with self._database.read() as session:
-            paths = list(session.scalars(_images(select(Instance.path), study.id)))
+            paths = list(session.scalars(select(Instance.path).join(Series).where(Series.study_id == study.id)))
+            received = session.scalar(_images(select(func.count(Instance.id)), study.id)) or 0
         for path in paths:
             disk.delete(self._folder / path)
         disk.delete_folder(self._folder / study_folder(study.study_instance_uid))
         disk.delete_folder(self._folder / "cache" / str(study.id))
+        for result in (self._folder / "results" / str(study.id)).glob("*"):
+            for made in result.glob("*-dicom"):
+                disk.delete_folder(made)
+            for picture in (*result.glob("*.html"), *result.glob("*.png")):
+                disk.delete(picture)
         with self._database.write() as session:
             for start in range(0, len(paths), CHUNK):
                 session.execute(delete(Instance).where(Instance.path.in_(paths[start : start + CHUNK])))
             found = session.get_one(Study, study.id)
             found.images = session.scalar(_images(select(func.count(Instance.id)), study.id)) or 0
-            audit(session, "system", "delete images", study.id, detail=f"{len(paths)} images")
+            audit(session, "system", "delete images", study.id, detail=f"{received} images")
             publish(session, "study", study.id, "images deleted")
 
     def _delete_aside(self, oldest: float) -> None:
@@ -126,7 +134,7 @@ class Retention:
 
 def _deletable(oldest: float) -> ColumnElement[bool]:
     """Received long ago, nothing to be done with its images, and some left of them."""
-    at_work = exists().where(Job.study_id == Study.id, Job.kind == "analyse", Job.state.in_(("queued", "running")))
+    at_work = exists().where(Job.study_id == Study.id, Job.state.in_(("queued", "running")))
     held = exists().where(Series.study_id == Study.id, Instance.series_id == Series.id, Instance.made_here.is_(False))
     old = or_(Study.images_deleted.is_not(None), Study.last_received < oldest)
     return old & Study.status.not_in((RECEIVING, WAITING, ANALYSING)) & held & ~at_work

@@ -186,7 +186,8 @@ class StorageSettings:
     Attributes:
         limit_gb: of images held; 0 = no limit but the disk.
         free_gb: that must stay free on the disk; below it, images are refused.
-        keep_days: images of studies received longer ago are deleted; 0 = never. Results stay.
+        keep_days: images of studies received longer ago are deleted, and pictures made of them; 0 = never. Findings
+            stay.
         durable: have every image on the disk itself before it is accepted (fsync), against power loss.
     """
 

@@ -68,17 +68,23 @@ def test_images_received_long_ago_are_deleted_and_the_study_stays(any_world: Wor
     assert Registrar(any_world.settings, any_world.database).run_once() == 0
 
 
-def test_what_ichscan_made_stays(world: World, clocks: Clocks) -> None:
+def test_pictures_go_with_the_images_and_findings_stay(world: World, clocks: Clocks) -> None:
     kept = _old(world, clocks)
+    folder = world.settings.folder / "results" / "1" / "1"
+    (folder / "1.2-dicom").mkdir(parents=True)
+    for name in ("1.2-dicom/x.dcm", "1.2.html", "1.2.png", "1.2.json", "1.2.txt", "1.2.fhir.json"):
+        (folder / name).write_bytes(b"x")
     with world.database.write() as session:
         series = session.scalars(select(Series)).one()
         made = Instance(
             series_id=series.id, sop_instance_uid="1.9", sop_class_uid="1.1", transfer_syntax_uid="1.2", size=1,
-            sha256="0", path="results/1/1/x.dcm", received=1.0, made_here=True,
+            sha256="0", path="results/1/1/1.2-dicom/x.dcm", received=1.0, made_here=True,
         )  # fmt: skip
         session.add(made)
     assert kept.run_once() == 1
-    assert [one.path for one in world.rows(Instance)] == ["results/1/1/x.dcm"]
+    assert world.rows(Instance) == []
+    assert sorted(path.name for path in folder.iterdir()) == ["1.2.fhir.json", "1.2.json", "1.2.txt"]
+    assert world.rows(Audit)[-1].detail == "3 images"
     assert kept.run_once() == 0
 
 
@@ -103,10 +109,11 @@ def test_images_that_are_still_needed_stay(world: World, clocks: Clocks, status:
     assert kept.run_once() == 0
 
 
-def test_images_of_a_queued_analysis_stay(world: World, clocks: Clocks) -> None:
+@pytest.mark.parametrize("kind", ["analyse", "send", "hook"])
+def test_images_that_a_job_needs_stay(world: World, clocks: Clocks, kind: str) -> None:
     kept = _old(world, clocks)
     with world.database.write() as session:
-        enqueue(session, "analyse", 1, 7)
+        enqueue(session, kind, 1, 7)
     assert kept.run_once() == 0
     with world.database.write() as session:
         session.execute(update(Job).values(state="done"))

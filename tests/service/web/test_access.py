@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from tests.service.web.box import Box
 
-from ichscan.service.security.secret import hash_secret, make_secret
+from ichscan.service.security.secret import hash_secret
 from ichscan.service.security.tokens import PREFIX
 from ichscan.service.tables import Audit, MachineToken
 from ichscan.service.web.access import COOKIE
@@ -104,7 +104,7 @@ def test_a_refusal_is_in_the_audit_trail(box: Box) -> None:
 @pytest.mark.parametrize(
     "header",
     [
-        f"Bearer {PREFIX}{make_secret()}", "Bearer ", "Bearer", f"Bearer {PREFIX}", "Basic dXNlcjpwYXNz", "",
+        f"Bearer {PREFIX}{'k' * 43}", "Bearer ", "Bearer", f"Bearer {PREFIX}", "Basic dXNlcjpwYXNz", "",
         f"Bearer {'x' * 5000}", "Bearer \xff\xfe", "bearer ' OR 1=1 --",
     ],
 )  # fmt: skip

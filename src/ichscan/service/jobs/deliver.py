@@ -44,11 +44,13 @@ class Parcel:
         paths: DICOM objects made by ichscan.
         notice: the worklist entry.
         content: objects of `ichscan.result/1`.
+        deleted: whether the objects were deleted with the images of the study.
     """
 
     paths: tuple[Path, ...]
     notice: dict[str, Any]
     content: list[Any]
+    deleted: bool
 
 
 class Sender:
@@ -152,7 +154,7 @@ def _parcel(session: Session, settings: Settings, claimed: Claimed) -> Parcel | 
         return None
     made = select(Instance.path).join(Series).where(Series.study_id == study.id, Instance.made_here.is_(True))
     paths = tuple(settings.folder / path for path in session.scalars(made.order_by(Instance.id)))
-    return Parcel(paths, notice(study, settings.web.demo), list(result.content))
+    return Parcel(paths, notice(study, settings.web.demo), list(result.content), study.images_deleted is not None)
 
 
 def _send(settings: Settings, claimed: Claimed, parcel: Parcel) -> int:
@@ -161,6 +163,8 @@ def _send(settings: Settings, claimed: Claimed, parcel: Parcel) -> int:
         address = _named(settings.send.hooks, claimed, "send.hooks")
         hook.tell(address, parcel.notice, parcel.content, f"ichscan-{claimed.id}")
         return 1
+    if not parcel.paths and parcel.deleted:
+        raise DeliveryError(f"{claimed.target}: the objects were deleted with the images after storage.keep_days")
     if not parcel.paths:  # send.exports asks for no DICOM objects, or none could be made
         return 0
     if claimed.kind == "send":
