@@ -198,6 +198,8 @@ def _translated() -> Iterator[None]:
         if not (isinstance(error, sql.OperationalError | sql.InterfaceError) or error.connection_invalidated):
             raise
         raise _away(" ".join(str(error.orig).split())[:300]) from error
+    except UnicodeError as error:  # a name of a host that no name server takes
+        raise _away("a host name that is none") from error
     except ConnectionError as error:  # the driver of PostgreSQL lets those of a dying server through as they are
         raise _away(error.strerror or type(error).__name__) from error
 

@@ -172,7 +172,7 @@ def _identity(path: Path, dataset: "FileDataset", size: int, digest: str) -> Ide
             series_instance_uid=_uid(dataset, "SeriesInstanceUID", "(0020,000E)", path),
             sop_instance_uid=_uid(dataset, "SOPInstanceUID", "(0008,0018)", path),
             sop_class_uid=_uid(dataset, "SOPClassUID", "(0008,0016)", path),
-            transfer_syntax_uid=_plain(transfer_syntax(dataset))[:UID_LENGTH],
+            transfer_syntax_uid=_uid_or_none(transfer_syntax(dataset)),
             patient_id=_text(dataset, "PatientID"),
             patient_name=_text(dataset, "PatientName"),
             birth_date=_text(dataset, "PatientBirthDate", 16),
@@ -204,6 +204,11 @@ def _uid(dataset: "FileDataset", keyword: str, tag: str, path: Path) -> str:
             f"{len(found)} characters that are none; the sender must set it"
         )
     return found
+
+
+def _uid_or_none(value: str) -> str:
+    """The UID, "" for what is none: the analysis says what is wrong with the pixels, with the file's name."""
+    return value if len(value) <= UID_LENGTH and UID.fullmatch(value) else ""
 
 
 def _text(dataset: "FileDataset", keyword: str, length: int = 200) -> str:

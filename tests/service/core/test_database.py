@@ -240,5 +240,8 @@ def test_connections_that_were_killed_are_made_anew(postgres: Postgres, tmp_path
 
 def test_no_server_is_a_database_error(tmp_path: Path) -> None:
     pytest.importorskip("pg8000")
+    for host in ("127.0.0.1:9", f"{'x' * 80}.invalid"):  # nobody listens; no name
+        with pytest.raises(DatabaseError, match="expected an answer"):
+            open_database(Settings(folder=tmp_path, database=f"postgresql://nobody@{host}/x"))
     with pytest.raises(DatabaseError, match="expected an answer"):
-        open_database(Settings(folder=tmp_path, database=f"postgresql://nobody@/x?host={tmp_path}"))
+        open_database(Settings(folder=tmp_path, database=f"postgresql://nobody@/x?unix_sock={tmp_path}/none"))
