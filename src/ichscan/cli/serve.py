@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ichscan.cli.parser import NOTICE
-from ichscan.cli.terminal import complain, printable
+from ichscan.cli.terminal import complain, printable, remark
 from ichscan.errors import MissingExtraError, UsageError
 
 if TYPE_CHECKING:
-    from ichscan.service.settings import Settings
+    from ichscan.service.query import Found
+    from ichscan.service.settings import Peer, Settings
 
 NEEDED: Final = (
     "sqlalchemy",
@@ -47,6 +48,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     _config(check)
     check.add_argument("--peers", action="store_true", help="also call each DICOM node (C-ECHO)")
     _config(actions.add_parser("status", help="ask the running service whether it works", allow_abbrev=False))
+    _configure_fetch(actions.add_parser("fetch", help="have a PACS send studies that did not come", allow_abbrev=False))
     _configure_user(actions.add_parser("user", help="make a user, or set a new password", allow_abbrev=False))
     _configure_token(actions.add_parser("token", help="make or revoke the token of a program", allow_abbrev=False))
     backup = actions.add_parser("backup", help="database, results and images as one archive", allow_abbrev=False)
@@ -80,6 +82,17 @@ def _configure_token(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--revoke", action="store_true", help="end the token at once")
 
 
+def _configure_fetch(parser: argparse.ArgumentParser) -> None:
+    _config(parser)
+    parser.description = "Asks a DICOM node (C-FIND), and has it send to the running service what this lacks (C-MOVE)."
+    parser.add_argument("peer", metavar="PEER", help="its name in dicom.peers")
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("--study", default="", metavar="UID", help="one study, also when some of it is here")
+    which.add_argument("--patient-id", default="", metavar="ID", help="all of a patient, such as earlier ones")
+    which.add_argument("--date", default="", metavar="DAYS", help="all with CT: 20261120, or 20261120-20261121")
+    parser.add_argument("--list", action="store_true", help="only say what would be fetched")
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Serves until it is told to stop, or does one action; returns the exit code."""
     missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
@@ -90,7 +103,7 @@ def run(arguments: argparse.Namespace) -> int:
     settings = _settings(getattr(arguments, "config", None))
     actions: dict[str | None, Callable[[Settings, argparse.Namespace], int]] = {
         None: _serve, "check": _check, "status": _status, "user": _user, "token": _token, "backup": _backup,
-        "restore": _restore,
+        "restore": _restore, "fetch": _fetch,
     }  # fmt: skip
     return actions[arguments.action](settings, arguments)
 
@@ -197,3 +210,37 @@ def _restore(settings: "Settings", arguments: argparse.Namespace) -> int:
     count = restore(settings, arguments.file)
     _say(f"{settings.folder}: {count:,} files restored; now start the service")
     return 0
+
+
+def _fetch(settings: "Settings", arguments: argparse.Namespace) -> int:
+    from ichscan.service.database import open_database
+    from ichscan.service.fetch import missing, peer_to_ask
+    from ichscan.service.query import find_studies
+
+    peer = peer_to_ask(settings, arguments.peer)
+    found = find_studies(
+        peer, settings.dicom, study_uid=arguments.study, patient_id=arguments.patient_id, dates=arguments.date
+    )
+    wanted = found if arguments.study else missing(open_database(settings), found)
+    remark(f"{peer.name}: {len(found):,} studies found, {len(wanted):,} to fetch")
+    failed = 0
+    for number, one in enumerate(wanted, start=1):
+        line = f"{number}/{len(wanted)} {one.study_instance_uid} {one.date} {'/'.join(one.modalities)}"
+        came, state = (True, f"{one.images or '?'} objects") if arguments.list else _moved(settings, peer, one)
+        _say(f"{line}: {state}")
+        failed += not came
+    return 1 if failed or (arguments.study and not found) else 0
+
+
+def _moved(settings: "Settings", peer: "Peer", study: "Found") -> tuple[bool, str]:
+    """Has one study sent; whether all of it came, and what to say of it. The next study is not kept from coming."""
+    from ichscan.service.query import move_study
+    from ichscan.service.send.failure import DeliveryError
+
+    try:
+        moved = move_study(peer, settings.dicom, study.study_instance_uid)
+    except DeliveryError as error:
+        return False, str(error)
+    if moved.failed:
+        return False, f"{moved.sent} objects came, {moved.failed} did not; does the service run, and take them?"
+    return True, f"{moved.sent} objects came"

@@ -4,6 +4,7 @@ What is asked for comes as C-STORE through the node like everything else: one do
 must know this node by its AE title and address, and the node must run.
 """
 
+import datetime
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -23,7 +24,6 @@ MOVE: Final = "1.2.840.10008.5.1.4.1.2.2.2"
 _SYNTAX: Final = "1.2.840.10008.1.2.1"
 _PENDING: Final = (0xFF00, 0xFF01)
 _UID: Final = re.compile(r"[0-9.]{1,64}")
-_MOVE_DESTINATION_UNKNOWN: Final = 0xA801
 MOST_FOUND: Final = 1000
 _KEYS: Final = ("StudyDate", "StudyDescription", "ModalitiesInStudy", "NumberOfStudyRelatedInstances")
 
@@ -60,23 +60,39 @@ class Moved:
     failed: int
 
 
-def find_studies(peer: Peer, node: DicomSettings, *, study_uid: str = "", patient_id: str = "") -> list[Found]:
-    """C-FIND on study level (PS3.4 section C.4.1): one study, or those of one patient, at most `MOST_FOUND`.
+def find_studies(
+    peer: Peer, node: DicomSettings, *, study_uid: str = "", patient_id: str = "", dates: str = ""
+) -> list[Found]:
+    """C-FIND on study level (PS3.4 section C.4.1): one study, those of one patient, or those with CT of some days.
+
+    Args:
+        peer: that is asked.
+        node: AE title and certificates of this side.
+        study_uid: Study Instance UID (0020,000D).
+        patient_id: Patient ID (0010,0020).
+        dates: Study Date (0008,0020) or a range of them, "20261120" or "20261120-20261121" (PS3.4 C.2.2.2.5).
 
     Raises:
-        UsageError: neither or both of the two are given, or they hold wildcards.
-        DeliveryError: the peer is not reachable, refuses or fails.
+        UsageError: not exactly one of the three is given, or it holds wildcards or is no date.
+        DeliveryError: the peer is not reachable, refuses or fails, or finds more than `MOST_FOUND` studies.
     """
-    asked = _asked(study_uid, patient_id)
+    asked = _asked(study_uid, patient_id, dates)
     for keyword in _KEYS:
-        setattr(asked, keyword, "")
+        if keyword not in asked:
+            setattr(asked, keyword, "")
     found: list[Found] = []
     with associated(peer, node, [(FIND, _SYNTAX)]) as association:
         for status, answer in association.send_c_find(asked, FIND):
-            if _state(peer, "C-FIND", status) not in _PENDING or answer is None or len(found) == MOST_FOUND:
+            if _state(peer, "C-FIND", status) not in _PENDING or answer is None:
                 continue
+            if len(found) == MOST_FOUND:
+                association.abort()
+                raise DeliveryError(
+                    f"{peer.name}: expected at most {MOST_FOUND} studies, found more; ask for fewer days"
+                )
             found.append(_found(peer, answer))
-    return found
+    # A peer may ignore modalities as a key (PS3.4 table C.6-5: optional).
+    return [one for one in found if not dates or not one.modalities or "CT" in one.modalities]
 
 
 def move_study(peer: Peer, node: DicomSettings, study_uid: str) -> Moved:
@@ -86,7 +102,7 @@ def move_study(peer: Peer, node: DicomSettings, study_uid: str) -> Moved:
         UsageError: no UID.
         DeliveryError: the peer is not reachable, refuses or fails, does not know this node, or holds no such study.
     """
-    asked = _asked(study_uid, "")
+    asked = _asked(study_uid, "", "")
     sent = failed = 0
     with associated(peer, node, [(MOVE, _SYNTAX)]) as association:
         for status, _ in association.send_c_move(asked, node.ae_title, MOVE):
@@ -98,11 +114,11 @@ def move_study(peer: Peer, node: DicomSettings, study_uid: str) -> Moved:
     return Moved(sent, failed)
 
 
-def _asked(study_uid: str, patient_id: str) -> "Dataset":
+def _asked(study_uid: str, patient_id: str, dates: str) -> "Dataset":
     from pydicom.dataset import Dataset
 
-    if bool(study_uid) == bool(patient_id):
-        raise UsageError("expected a Study Instance UID or a Patient ID, found neither or both")
+    if sum(map(bool, (study_uid, patient_id, dates))) != 1:
+        raise UsageError("expected a Study Instance UID, a Patient ID or a date, found none or several")
     if study_uid and not _UID.fullmatch(study_uid):
         raise UsageError("expected digits and dots as Study Instance UID, found others")
     if any(character in patient_id for character in "*?\\"):
@@ -113,7 +129,21 @@ def _asked(study_uid: str, patient_id: str) -> "Dataset":
     if patient_id:
         asked.SpecificCharacterSet = "ISO_IR 192"
         asked.PatientID = patient_id
+    if dates:
+        asked.StudyDate = _checked(dates)
+        asked.ModalitiesInStudy = "CT"
     return asked
+
+
+def _checked(dates: str) -> str:
+    days = dates.split("-")
+    try:
+        first, last = (datetime.datetime.strptime(day, "%Y%m%d").date() for day in (days[0], days[-1]))
+    except ValueError:
+        first, last = datetime.date.max, datetime.date.min
+    if len(days) > 2 or first > last or any(len(day) != 8 for day in days):
+        raise UsageError("expected a date such as 20261120, or two with a hyphen, found others")
+    return dates
 
 
 def _state(peer: Peer, what: str, status: "Dataset", tolerated: Iterable[int] = ()) -> int:
@@ -122,8 +152,8 @@ def _state(peer: Peer, what: str, status: "Dataset", tolerated: Iterable[int] = 
     if code is None:
         raise DeliveryError(f"{peer.name}: expected an answer to {what}, found none; see its log")
     if code != 0 and code not in _PENDING and code not in tolerated:
-        unknown = "; does it know the AE title of this node?" if code == _MOVE_DESTINATION_UNKNOWN else ""
-        raise DeliveryError(f"{peer.name}: expected success of {what}, found status 0x{code:04X}{unknown}")
+        asked = "; does the service run, and does the peer know its AE title and address?" if what == "C-MOVE" else ""
+        raise DeliveryError(f"{peer.name}: expected success of {what}, found status 0x{code:04X}{asked}")
     return int(code)
 
 

@@ -37,12 +37,14 @@ def peer(pacs: Orthanc) -> Peer:
     return Peer("pacs", "ORTHANC", port=pacs.dicom)
 
 
-@pytest.mark.parametrize("key", [{"study_uid": STUDY}, {"patient_id": PATIENT_ID}])
+@pytest.mark.parametrize(
+    "key", [{"study_uid": STUDY}, {"patient_id": PATIENT_ID}, {"dates": "20260102"}, {"dates": "20251231-20260103"}]
+)
 def test_a_study_is_found(peer: Peer, key: dict[str, str]) -> None:
     assert find_studies(peer, NODE, **key) == [Found(STUDY, "20260102", "Kopf nativ", ("CT",), 6)]
 
 
-@pytest.mark.parametrize("key", [{"study_uid": "1.2.3.4"}, {"patient_id": "Grüße"}])
+@pytest.mark.parametrize("key", [{"study_uid": "1.2.3.4"}, {"patient_id": "Grüße"}, {"dates": "20260103"}])
 def test_what_is_not_there_is_not_found(peer: Peer, key: dict[str, str]) -> None:
     assert find_studies(peer, NODE, **key) == []
 
@@ -69,7 +71,20 @@ def test_failures_are_told(peer: Peer, box: Box) -> None:
 
 @pytest.mark.parametrize(
     "key",
-    [{}, {"study_uid": STUDY, "patient_id": "1"}, {"study_uid": "*"}, {"patient_id": "*"}, {"patient_id": "A?"}],
+    [
+        {},
+        {"study_uid": STUDY, "patient_id": "1"},
+        {"study_uid": "*"},
+        {"patient_id": "*"},
+        {"patient_id": "A?"},
+        {"dates": "*"},
+        {"dates": "20260230"},
+        {"dates": "20260102-"},
+        {"dates": "20260103-20260102"},
+        {"dates": "2026-01-02"},
+        {"dates": "202612"},
+        {"dates": "20260102", "patient_id": "1"},
+    ],
 )
 def test_whole_archives_are_not_asked_for(key: dict[str, str]) -> None:
     with pytest.raises(UsageError):
