@@ -40,11 +40,11 @@ def measure_service(folder: Path, shares: list[Path], studies: int) -> dict[str,
         process = subprocess.Popen(command, stdout=log, stderr=log)
     memory = Memory(process.pid)
     try:
-        _wait_ready(settings, process)
+        wait_ready(settings, process)
         memory.start()
         begin = time.time()
         seconds = send(shares, settings.dicom.port, no_delay=True)
-        _wait_results(settings, studies)
+        wait_results(settings, studies)
         return {
             "images_per_s": round(studies * SLICES / seconds),
             "all_results_s": round(time.time() - begin),
@@ -83,7 +83,7 @@ def _facts(settings: Settings, begin: float) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _wait_ready(settings: Settings, process: subprocess.Popen[bytes]) -> None:
+def wait_ready(settings: Settings, process: subprocess.Popen[bytes]) -> None:
     end = time.monotonic() + 120
     while time.monotonic() < end and process.poll() is None:
         try:
@@ -96,7 +96,7 @@ def _wait_ready(settings: Settings, process: subprocess.Popen[bytes]) -> None:
     raise SystemExit("the service did not start")
 
 
-def _wait_results(settings: Settings, studies: int) -> None:
+def wait_results(settings: Settings, studies: int) -> None:
     database = open_database(settings)
     end = time.monotonic() + PATIENCE_S
     while time.monotonic() < end:

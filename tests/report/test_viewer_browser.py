@@ -1,7 +1,6 @@
 """The HTML viewer in a real browser: offline, by wheel, keys, touch-like drags, buttons, and on paper."""
 
 import shutil
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +23,6 @@ COUNT = 36
 LAPTOP = {"width": 1366, "height": 768}
 TABLET = {"width": 820, "height": 1180}
 FULL_SIZE_MB = 12
-SECONDS = 2.0
 HOSTILE = '</script><script>window.hacked=1</script><img src=x onerror="window.hacked=2"><svg onload="hacked=3">'
 
 
@@ -93,16 +91,13 @@ def pixel(page: "Page", across: float, down: float) -> list[int]:
     return found
 
 
-def test_size_and_time_to_load(browser: "Browser", html: Path) -> None:
+def test_size_and_opens_offline(browser: "Browser", html: Path) -> None:
     assert html.stat().st_size < FULL_SIZE_MB * 1e6
     context = browser.new_context(viewport=LAPTOP, offline=True)  # type: ignore[arg-type]
     page = context.new_page()
-    start = time.perf_counter()
     page.goto(html.as_uri())
     page.wait_for_selector("#picture[data-shown]")
-    took = time.perf_counter() - start
     context.close()
-    assert took < SECONDS
 
 
 def test_wheel_keys_slider_and_drag(page: "Page") -> None:

@@ -1,6 +1,5 @@
 """The whole service in a browser: first login, upload, result, images, feedback, the trail of it all."""
 
-import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 PASSWORD = "a rather long password"
-OPEN_S = 1.5
 TIMES = "[analysis]\nquiet_s = 2.0\nsettle_s = 0.5\n"
 
 pytestmark = pytest.mark.slow
@@ -70,10 +68,8 @@ def test_from_the_first_login_to_feedback(box: Box, browser: "Browser", tmp_path
     page.wait_for_selector("dialog [role=status]:has-text('28 files accepted.')")
     page.keyboard.press("Escape")
     page.wait_for_selector("tr.present:has-text('SIMULATED')", timeout=60_000)
-    start = time.perf_counter()
     page.click("tr.present a.open")
     page.wait_for_selector(".pane[data-shown]")
-    assert time.perf_counter() - start < OPEN_S
     page.wait_for_selector(".overlay[data-heat=any]")
     assert page.locator(".edge").all_inner_texts() == ["R", "L", "A", "P"]
     page.click("[role=tab]:has-text('Feedback')")
