@@ -43,6 +43,7 @@ export interface Row {
 export interface Listing {
   total: number;
   counts: Record<string, number>;
+  late_min: number | null;
   studies: Row[];
 }
 

@@ -209,6 +209,9 @@ class AlarmSettings:
         not_analysable_rate: change of the share of studies that could not be analysed.
         agreement: fall of the share of verdicts that agree.
         score_distance: Kolmogorov-Smirnov distance of scan probabilities.
+        volume: change of studies a day, as a share of what they were.
+        silence: times the longest pause between two studies, after which a scanner counts as silent.
+        late_min: minutes that an analysis may wait before it counts as late.
     """
 
     days: float = 7.0
@@ -218,6 +221,9 @@ class AlarmSettings:
     not_analysable_rate: float = 0.1
     agreement: float = 0.15
     score_distance: float = 0.3
+    volume: float = 0.5
+    silence: float = 2.0
+    late_min: float = 15.0
 
 
 @dataclass(frozen=True, slots=True)

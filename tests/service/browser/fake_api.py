@@ -31,6 +31,7 @@ class FakeService:
         self.studies = {study.row["id"]: study for study in studies}
         self.user: str | None = None
         self.must_change = False
+        self.late_min: float | None = None
         self.demo = False
         self.calls: list[tuple[str, str, Any]] = []
         self.events: list[dict[str, Any]] = []
@@ -63,7 +64,7 @@ class FakeService:
             and (not text or text in " ".join(str(v) for v in one.values()).lower())
         ]  # fmt: skip
         start, limit = int(query.get("offset", 0)), int(query.get("limit", 100))
-        return {"total": len(kept), "counts": counts, "studies": kept[start : start + limit]}
+        return {"total": len(kept), "counts": counts, "late_min": self.late_min, "studies": kept[start : start + limit]}
 
 
 class Handler(BaseHTTPRequestHandler):

@@ -47,6 +47,8 @@ def test_feedback_with_marks_and_a_box(open_page: "Callable[..., Page]", service
         "any": "agree", "epidural": "disagree", "intraparenchymal": "agree", "intraventricular": "agree",
         "subarachnoid": "absent", "subdural": "agree",
     }  # fmt: skip
+    shown = service.studies[1].series[0].told["findings"]
+    assert sent["states"] == {label: finding["state"] for label, finding in shown.items() if label in sent["verdicts"]}
     assert sent["slices"] == [{"sop_instance_uid": uid, "label": "epidural", "present": False}]
     [drawn] = sent["boxes"]
     assert (drawn["sop_instance_uid"], drawn["label"]) == (uid, "subdural")

@@ -43,6 +43,18 @@ def test_names_are_text(open_page: "Callable[..., Page]") -> None:
     assert page.locator("tr b").count() == 0
 
 
+def test_late_analyses_are_told(open_page: "Callable[..., Page]", service: FakeService) -> None:
+    page = open_page("/")
+    page.wait_for_selector("tr[data-study]")
+    assert page.locator(".worklist > .problem").inner_text() == ""
+    service.late_min = 16.4
+    service.publish("alarm", None, "{}")
+    page.wait_for_selector(".worklist > .problem:has-text('waiting for 16 minutes')")
+    service.late_min = None
+    service.publish("alarm", None, "{}")
+    until(lambda: page.locator(".worklist > .problem").inner_text() == "")
+
+
 def test_keys_open_a_study(open_page: "Callable[..., Page]") -> None:
     page = open_page("/")
     page.wait_for_selector("tr[data-study] a:focus")

@@ -1,5 +1,6 @@
 import json
 import random
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -7,11 +8,12 @@ from sqlalchemy import select
 from tests.service.feedback.ward import DAY, NOW, Ward
 
 from ichscan.service.feedback.alarms import current, watch
-from ichscan.service.feedback.chance import distance, distance_by_chance, fisher
+from ichscan.service.feedback.chance import distance, distance_by_chance, fisher, rates
 from ichscan.service.feedback.drift import ALPHA, MAX_SCANNERS, Span, alarming, changes, scanners
+from ichscan.service.feedback.standstill import Silence, silences
 from ichscan.service.feedback.window import Arrival, Remark
 from ichscan.service.settings import AlarmSettings
-from ichscan.service.tables import Event, Study
+from ichscan.service.tables import Event, Job, Study
 
 POSITIVE = {"any": "present"}
 
@@ -43,6 +45,16 @@ def test_fisher_is_that_of_scipy(stats: Any) -> None:
         assert fisher(a, a + b, c, c + d) == pytest.approx(stats.fisher_exact([[a, b], [c, d]])[1], abs=1e-9)
     assert fisher(30, 100, 9000, 60_000) == pytest.approx(stats.fisher_exact([[30, 70], [9000, 51_000]])[1], rel=1e-6)
     assert fisher(0, 0, 0, 0) == 1.0
+
+
+def test_rates_are_those_of_scipy(stats: Any) -> None:
+    draw = random.Random(3)
+    for _ in range(50):
+        a, b, days, other = draw.randrange(60), draw.randrange(200), draw.uniform(1, 7), draw.uniform(7, 28)
+        share = days / (days + other)
+        assert rates(a, days, b, other) == pytest.approx(
+            stats.binomtest(a, a + b, share).pvalue if a + b else 1, abs=1e-9
+        )
 
 
 def test_distance_and_its_chance_are_those_of_scipy(stats: Any) -> None:
@@ -104,6 +116,49 @@ def test_one_scanner_alarms_among_many() -> None:
     assert not {one.scanner for one in found} & {"S0", "S1", "S3", "S4"}
 
 
+def days_of(per_day: int, first: int, last: int, scanner: str = "A") -> list[Arrival]:
+    """Studies by day from the first hour on, an hour apart at most: 10 a day leave a pause of 15 hours at night."""
+    return [
+        replace(arrival(i, scanner=scanner), time=day * DAY + i * min(3600.0, DAY / per_day))
+        for day in range(first, last)
+        for i in range(per_day)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("per_day", "alarms"), [(10, set()), (6, set()), (4, {"volume"}), (0, {"volume"}), (16, {"volume"})]
+)
+def test_a_change_of_volume_alarms(per_day: int, alarms: set[str]) -> None:
+    before = Span(days_of(10, 0, 28), [], 0.0, 28 * DAY)
+    now = Span(days_of(per_day, 28, 35), [], 28 * DAY, 35 * DAY)
+    found = alarming(changes(before, now, AlarmSettings()))
+    assert {one.measure for one in found} == alarms
+    if alarms:
+        assert [one.scanner for one in found] == ["", "A"]
+        assert (found[0].before, found[0].now) == (pytest.approx(10), pytest.approx(per_day))
+
+
+def test_a_new_service_has_no_volume_to_compare() -> None:
+    young = Span(days_of(10, 22, 28), [], 0.0, 28 * DAY)  # six days, compared with seven
+    assert changes(young, Span(days_of(1, 28, 35), [], 28 * DAY, 35 * DAY), AlarmSettings()) == []
+    known = Span(days_of(10, 20, 28), [], 0.0, 28 * DAY)  # ten a day since it began, not eight in 28 days
+    [every, _] = changes(known, Span(days_of(1, 28, 35), [], 28 * DAY, 35 * DAY), AlarmSettings())
+    assert every.before == pytest.approx(10)
+
+
+def test_who_is_silent_longer_than_ever_alarms() -> None:
+    found = sorted(days_of(10, 0, 14) + days_of(10, 0, 13, "B"), key=lambda one: one.time)
+    last = max(one.time for one in found)
+
+    def silent(hours: float, least: int = 20) -> list[Silence]:
+        return silences(found, last + hours * 3600, AlarmSettings(least=least))
+
+    assert silent(5.9) == []  # B has paused for 24 + 5.9 hours, twice the 15 of its nights
+    assert silent(6.1) == [Silence("B", pytest.approx(30.1), pytest.approx(15))]
+    assert silent(30.1) == [Silence("", pytest.approx(30.1), pytest.approx(15))]
+    assert silent(99, least=1000) == []
+
+
 def test_names_of_scanners_are_bounded() -> None:
     many = [arrival(i, scanner=f"S{i:03d}") for i in range(200)] + [arrival(0, scanner="S199"), arrival(0, scanner="")]
     names = scanners(many)
@@ -155,7 +210,7 @@ def test_a_change_of_the_model_is_told(ward: Ward) -> None:
     fill(ward, range(7, 20), positive_of=1)
     fill(ward, range(0, 5), positive_of=6)
     with ward.database.read() as session:
-        assert [one.model_changed for one in current(session, ward.settings, NOW)] == [False] * 4
+        assert [one.facts["model_changed"] for one in current(session, ward.settings, NOW)] == [False] * 4
     with ward.database.write() as session:
         session.connection().exec_driver_sql(f"UPDATE result SET model_sha256 = 'b' WHERE created > {NOW - 5 * DAY}")
     with ward.database.read() as session:
@@ -173,3 +228,24 @@ def test_a_hostile_name_stays_on_its_line(ward: Ward) -> None:
     (_, one, *_) = watch(ward.database, ward.settings, NOW)
     assert "\n" not in one.sentence
     assert watch(ward.database, ward.settings, NOW) == []
+
+
+def test_silence_and_late_analyses_are_told(ward: Ward) -> None:
+    fill(ward, range(3, 20), positive_of=1)
+    study = ward.study(time=NOW - 3 * DAY)
+    with ward.database.write() as session:
+        session.add(Job(kind="analyse", study_id=study, generation=1, created=NOW - 16 * 60, run_after=NOW))
+    begun = watch(ward.database, ward.settings, NOW)
+    assert [one.key for one in begun] == [("late", ""), ("silence", "")]
+    assert begun[0].sentence.startswith("an analysis has been waiting for 16 min")
+    assert begun[1].sentence.startswith("no study for 72.0 h, the longest pause before was 24.0 h")
+    with ward.database.write() as session:
+        job = session.scalars(select(Job)).one()
+        job.state, job.lease_until = "running", NOW + 30
+    assert watch(ward.database, ward.settings, NOW) == []
+    with ward.database.read() as session:
+        assert [one.measure for one in current(session, ward.settings, NOW)] == ["silence"]
+        assert [one.measure for one in current(session, ward.settings, NOW + 60)] == [
+            "late",
+            "silence",
+        ]  # the worker died

@@ -39,7 +39,7 @@ def test_feedback_export_dashboard_and_alarms(ward: Ward) -> None:
         assert dashboard(session, ward.settings, 30, NOW)["total"]["studies"] == 161
         export = plan(session, ward.settings.folder)
     assert sum(map(len, stream(export))) > 1000
-    assert {one.change.measure for one in watch(ward.database, ward.settings, NOW)} == {
+    assert {one.measure for one in watch(ward.database, ward.settings, NOW)} == {
         "positive_rate",
         "score_distance",
     }

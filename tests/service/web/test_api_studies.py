@@ -1,5 +1,8 @@
+import time
+
 import numpy as np
 import pytest
+from sqlalchemy import select
 from tests import dicom_builders as build
 from tests.service.web.box import ACCESSION, NAME, SLICES, Box
 
@@ -23,7 +26,16 @@ def test_worklist(analysed: Box) -> None:
     }  # fmt: skip
     assert row["result_id"] == 1
     assert row["waiting_s"] > 0
+    assert told["late_min"] is None
     assert answer.headers["cache-control"] == "no-store"
+
+
+def test_late_analyses_are_told(analysed: Box) -> None:
+    with analysed.database.write() as session:
+        study = session.scalars(select(Study)).one()
+        begin = time.time() - 20 * 60
+        session.add(Job(kind="analyse", study_id=study.id, generation=99, created=begin))
+    assert analysed.logged_in().get("/api/studies").json()["late_min"] == pytest.approx(20, abs=1)
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ interface Dashboard {
   per_scanner: (Figures & { scanner: string })[];
   scores: { edges: number[]; counts: number[]; suspected: number[] };
   agreement: Record<string, Verdicts>;
-  alarms: { sentence: string; chance: number }[];
+  alarms: { sentence: string }[];
   watch: { days: number; baseline_days: number; least: number };
 }
 
@@ -57,7 +57,8 @@ function cards(total: Figures): HTMLElement {
 
 function alarms(found: Dashboard): HTMLElement {
   const { watch } = found;
-  const text = `The last ${watch.days} days against the ${watch.baseline_days} days before, from ${watch.least} studies on.`;
+  const text = `The last ${watch.days} days against the ${watch.baseline_days} days before, from ${watch.least} studies on; `
+    + "silent scanners and analyses that wait.";
   if (found.alarms.length === 0) {
     return h("p", { class: "calm row" }, icon("check"), "No alarm.", h("span", { class: "dim" }, text));
   }

@@ -120,8 +120,10 @@ export function feedbackForm(study: number, result: number | null, series: Serie
     }
     submit.disabled = true;
     try {
+      // What was on the screen goes along: the study may have been analysed anew since, or have other series.
+      const states = Object.fromEntries(chosen.map(([label]) => [label, series.findings?.[label]?.state]));
       await send("POST", `/api/studies/${study}/feedback`, {
-        result_id: result, verdicts: Object.fromEntries(chosen), slices: marks, boxes, reason: reason.value.trim(),
+        result_id: result, verdicts: Object.fromEntries(chosen), states, slices: marks, boxes, reason: reason.value.trim(),
       });
       clear();
       toast("Feedback kept. Thank you.");

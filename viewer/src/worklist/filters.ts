@@ -13,7 +13,7 @@ export function filters(changed: () => void): { element: HTMLElement; update: (l
     changed();
     draw(last);
   };
-  let last: Listing = { total: 0, counts: {}, studies: [] };
+  let last: Listing = { total: 0, counts: {}, late_min: null, studies: [] };
   let typing = 0;
   const search = h("input", {
     type: "search", placeholder: "Name, ID, accession", value: filter.text, "aria-label": "Search", maxlength: 200,

@@ -17,9 +17,10 @@ export async function worklistPage(): Promise<Page> {
   const body = h("tbody");
   const status = h("p", { class: "dim", role: "status" });
   const pager = h("div", { class: "pager" });
+  const late = h("p", { class: "problem", role: "alert" });
   const element = h("main", { id: "main", class: "worklist" });
   let asked = Date.now();
-  let listing: Listing = { total: 0, counts: {}, studies: [] };
+  let listing: Listing = { total: 0, counts: {}, late_min: null, studies: [] };
   let request = new AbortController();
   let timer = 0;
 
@@ -48,6 +49,8 @@ export async function worklistPage(): Promise<Page> {
       listing = found;
       asked = Date.now();
       above.update(found);
+      refill(late, found.late_min === null ? null : `An analysis has been waiting for ${Math.round(found.late_min)} minutes: `
+        + "studies without a result may hold hemorrhage. Tell whoever runs this service.");
       draw();
     } catch (error) {
       if (!mine.signal.aborted) refill(status, told(error));
@@ -60,13 +63,13 @@ export async function worklistPage(): Promise<Page> {
   };
   const upload = uploader(element, soon);
   const ticking = window.setInterval(() => tick(body, listing, asked), TICK_MS);
-  const unsubscribe = subscribe((event) => { if (event.kind !== "alarm") soon(); });
+  const unsubscribe = subscribe(soon);
   const onKey = (event: KeyboardEvent): void => keys(event, body);
   document.addEventListener("keydown", onKey);
 
   element.append(
     h("h1", { class: "visually-hidden" }, "Worklist"),
-    h("div", { class: "bar" }, above.element, upload.element),
+    h("div", { class: "bar" }, above.element, upload.element), late,
     h("div", { class: "table-scroll", tabindex: 0, role: "region", "aria-label": "Studies" },
       h("table", { class: "studies" },
         h("thead", {}, h("tr", {}, ...HEADS.map((head, k) =>

@@ -1,7 +1,8 @@
-"""Alarms on change: what holds now, and the events that tell of their beginning and end."""
+"""Alarms on change and on standstill: what holds now, and the events that tell of their beginning and end."""
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 from sqlalchemy import select
@@ -9,12 +10,23 @@ from sqlalchemy.orm import Session
 
 from ichscan.service.database import Database
 from ichscan.service.events import publish
-from ichscan.service.feedback.drift import AGREEMENT, FAILED, POSITIVE, SCORES, Change, Span, alarming, changes
+from ichscan.service.feedback.drift import (
+    AGREEMENT,
+    DAY,
+    FAILED,
+    POSITIVE,
+    SCORES,
+    VOLUME,
+    Change,
+    Span,
+    alarming,
+    changes,
+)
+from ichscan.service.feedback.standstill import Silence, late_min, silences
 from ichscan.service.feedback.window import arrivals, remarks
 from ichscan.service.settings import Settings
 from ichscan.service.tables import Event
 
-DAY: Final = 86_400.0
 KIND: Final = "alarm"
 BEGINS: Final = "begins"
 ENDS: Final = "ends"
@@ -25,55 +37,68 @@ WORDING: Final = {
     FAILED: "share of studies that could not be analysed",
     AGREEMENT: "share of studies whose verdicts agree",
     SCORES: "distribution of scan probabilities (medians told)",
+    VOLUME: "studies a day",
 }
+SILENCE: Final = "silence"
+LATE: Final = "late"
 
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """A change that is too large and too unlikely.
+    """Something is not as it was.
 
     Attributes:
-        change: what changed.
-        model_changed: another model than before made results in the last days; that alone may be the reason.
+        measure: of a change (`ichscan.service.feedback.drift.MEASURES`), "silence" or "late".
+        scanner: "" = all together.
+        sentence: for people; no patient data.
+        facts: the figures, for the dashboard.
     """
 
-    change: Change
-    model_changed: bool
+    measure: str
+    scanner: str
+    sentence: str
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def key(self) -> tuple[str, str]:
         """Measure and scanner: an alarm that goes on keeps it."""
-        return self.change.measure, self.change.scanner
-
-    @property
-    def sentence(self) -> str:
-        """For people; no patient data."""
-        one = self.change
-        # Names of scanners are whatever a header says: one line of a log stays one line.
-        scanner = "".join(c if c.isprintable() else " " for c in one.scanner)
-        where = f" of {scanner}" if scanner else ""
-        model = "; the model changed meanwhile" if self.model_changed else ""
-        return (
-            f"{WORDING[one.measure]}{where}: {one.now:.2f} in {one.studies_now} studies, before {one.before:.2f} "
-            f"in {one.studies_before}{model}"
-        )
+        return self.measure, self.scanner
 
     def to_json(self) -> dict[str, Any]:
         """For the dashboard."""
-        one = self.change
-        return {
-            "measure": one.measure,
-            "scanner": one.scanner,
-            "before": round(one.before, 4),
-            "now": round(one.now, 4),
-            "studies_before": one.studies_before,
-            "studies_now": one.studies_now,
-            "size": round(one.size, 4),
-            "threshold": one.threshold,
-            "chance": one.chance,
-            "model_changed": self.model_changed,
-            "sentence": self.sentence,
-        }
+        return {"measure": self.measure, "scanner": self.scanner, **self.facts, "sentence": self.sentence}
+
+
+def _changed(one: Change, model_changed: bool) -> Alarm:
+    """`model_changed`: another model than before made results in the last days; that alone may be the reason."""
+    model = "; the model changed meanwhile" if model_changed and one.measure != VOLUME else ""
+    what = f"{WORDING[one.measure]}{_of(one.scanner)}"
+    sentence = (
+        f"{what}: {one.now:.2f} in {one.studies_now} studies, before {one.before:.2f} in {one.studies_before}{model}"
+    )
+    told = {
+        name: round(value, 4) if name in ("before", "now", "size") else value for name, value in asdict(one).items()
+    }
+    return Alarm(one.measure, one.scanner, sentence, told | {"model_changed": model_changed})
+
+
+def _silent(one: Silence) -> Alarm:
+    sentence = (
+        f"no study{_of(one.scanner)} for {one.hours:.1f} h, the longest pause before was {one.longest_hours:.1f} h: "
+        "is it off, or are its images lost on the way?"
+    )
+    return Alarm(SILENCE, one.scanner, sentence, asdict(one))
+
+
+def _late(minutes: float) -> Alarm:
+    sentence = f"an analysis has been waiting for {minutes:.0f} min: are there too many studies, or do workers fail?"
+    return Alarm(LATE, "", sentence, {"minutes": minutes})
+
+
+def _of(scanner: str) -> str:
+    # Names of scanners are whatever a header says: one line of a log stays one line.
+    name = "".join(c if c.isprintable() else " " for c in scanner)
+    return f" of {name}" if name else ""
 
 
 def spans(session: Session, settings: Settings, now: float) -> tuple[Span, Span]:
@@ -82,17 +107,22 @@ def spans(session: Session, settings: Settings, now: float) -> tuple[Span, Span]
     first = start - settings.alarms.baseline_days * DAY
     demo = settings.web.demo
     return (
-        Span(arrivals(session, first, start, hide=demo), remarks(session, first, start, hide=demo)),
-        Span(arrivals(session, start, now, hide=demo), remarks(session, start, now, hide=demo)),
+        Span(arrivals(session, first, start, hide=demo), remarks(session, first, start, hide=demo), first, start),
+        Span(arrivals(session, start, now, hide=demo), remarks(session, start, now, hide=demo), start, now),
     )
 
 
 def current(session: Session, settings: Settings, now: float) -> list[Alarm]:
-    """All alarms that hold at a time (seconds since 1970), those of all scanners together first."""
+    """All alarms that hold at a time (seconds since 1970): what stands still first, then what changed."""
     before, last = spans(session, settings, now)
     models = {one.model_sha256 for one in before.arrivals} - {""}
     changed = bool({one.model_sha256 for one in last.arrivals} - {""} - models) and bool(models)
-    return [Alarm(one, changed) for one in alarming(changes(before, last, settings.alarms))]
+    late = late_min(session, settings.alarms, now)
+    return [
+        *([] if late is None else [_late(late)]),
+        *(_silent(one) for one in silences([*before.arrivals, *last.arrivals], now, settings.alarms)),
+        *(_changed(one, changed) for one in alarming(changes(before, last, settings.alarms))),
+    ]
 
 
 def watch(database: Database, settings: Settings, now: float) -> list[Alarm]:

@@ -6,7 +6,7 @@ Stephens, J. R. Stat. Soc. B 1970, 32, 115 (two samples).
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from math import exp, lgamma, sqrt
+from math import exp, lgamma, log, log1p, sqrt
 from typing import Final
 
 TIES: Final = 1e-7
@@ -28,6 +28,17 @@ def fisher(hits: int, total: int, other_hits: int, other_total: int) -> float:
 
 def _log_choose(n: int, k: int) -> float:
     return lgamma(n + 1) - lgamma(k + 1) - lgamma(n - k + 1)
+
+
+def rates(count: int, days: float, other_count: int, other_days: float) -> float:
+    """Two-sided p that two Poisson counts have the same rate: exact, given their sum.
+
+    Przyborowski and Wilenski, Biometrika 1940, 31, 313.
+    """
+    everyone, share = count + other_count, days / (days + other_days)
+    logs = [_log_choose(everyone, k) + k * log(share) + (everyone - k) * log1p(-share) for k in range(everyone + 1)]
+    bar = logs[count] + TIES
+    return min(1.0, sum(exp(one) for one in logs if one <= bar))
 
 
 def distance(one: Sequence[float], other: Sequence[float]) -> float:

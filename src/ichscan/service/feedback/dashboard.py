@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 
 from ichscan.labels import LABELS
 from ichscan.report.findings import PRESENT
-from ichscan.service.feedback.alarms import DAY, current
-from ichscan.service.feedback.drift import ALPHA, Span, scanners
+from ichscan.service.feedback.alarms import current
+from ichscan.service.feedback.drift import ALPHA, DAY, Span, scanners
 from ichscan.service.feedback.verdicts import AGREE, DISAGREE, UNSURE
 from ichscan.service.feedback.window import Arrival, Remark, arrivals, remarks, studies_agreed
 from ichscan.service.settings import Settings

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from ichscan.service.feedback.chance import distance, distance_by_chance, fisher
+from ichscan.service.feedback.chance import distance, distance_by_chance, fisher, rates
 from ichscan.service.feedback.window import Arrival, Remark, studies_agreed
 from ichscan.service.settings import AlarmSettings
 
@@ -16,7 +16,9 @@ POSITIVE: Final = "positive_rate"
 FAILED: Final = "not_analysable_rate"
 AGREEMENT: Final = "agreement"
 SCORES: Final = "score_distance"
-MEASURES: Final = (POSITIVE, FAILED, AGREEMENT, SCORES)
+VOLUME: Final = "volume"
+MEASURES: Final = (VOLUME, POSITIVE, FAILED, AGREEMENT, SCORES)
+DAY: Final = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +26,15 @@ class Span:
     """What is known of a span of time.
 
     Attributes:
-        arrivals: studies that came.
+        arrivals: studies that came, oldest first.
         remarks: what was said in it.
+        begin, end: of the span, seconds since 1970; without them volumes are not compared.
     """
 
     arrivals: Sequence[Arrival]
     remarks: Sequence[Remark]
+    begin: float = 0.0
+    end: float = 0.0
 
     def by_scanner(self) -> dict[str, "Span"]:
         """Scanner -> what is of it alone."""
@@ -39,7 +44,8 @@ class Span:
             came.setdefault(arrival.scanner, []).append(arrival)
         for remark in self.remarks:
             said.setdefault(remark.scanner, []).append(remark)
-        return {name: Span(came.get(name, []), said.get(name, [])) for name in (*came, *(said.keys() - came.keys()))}
+        names = (*came, *(said.keys() - came.keys()))
+        return {name: Span(came.get(name, []), said.get(name, []), self.begin, self.end) for name in names}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +55,10 @@ class Change:
     Attributes:
         measure: of `MEASURES`.
         scanner: "" = all together.
-        before, now: the share in either span; of `SCORES` the median probability.
+        before, now: the share in either span; of `SCORES` the median probability; of `VOLUME` studies a day.
         studies_before, studies_now: that these are of.
-        size: what is compared with the threshold: the difference of shares, or the distance of distributions.
+        size: what is compared with the threshold: the difference of shares, the distance of distributions, or the
+            change of the volume as a share of what it was.
         threshold: from the settings.
         chance: p of a difference as large or larger when nothing changed.
     """
@@ -68,11 +75,15 @@ class Change:
 
 
 def changes(before: Span, now: Span, settings: AlarmSettings) -> list[Change]:
-    """Every comparison that has `settings.least` studies on both sides: all together first, then scanner by scanner."""
+    """Every comparison that has `settings.least` studies on both sides: all together first, then scanner by scanner.
+
+    Of volumes the baseline alone must have so many: a scanner may have fallen silent.
+    """
     found = list(_compare("", before, now, settings))
     old, new = before.by_scanner(), now.by_scanner()
-    for scanner in scanners(now.arrivals):
-        found += _compare(scanner, old.get(scanner, Span([], [])), new[scanner], settings)
+    none = Span([], [], before.begin, before.end), Span([], [], now.begin, now.end)
+    for scanner in scanners([*before.arrivals, *now.arrivals]):
+        found += _compare(scanner, old.get(scanner, none[0]), new.get(scanner, none[1]), settings)
     return found
 
 
@@ -90,6 +101,9 @@ def scanners(found: Iterable[Arrival]) -> list[str]:
 
 
 def _compare(scanner: str, before: Span, now: Span, settings: AlarmSettings) -> Iterable[Change]:
+    volume = _volume(scanner, before, now, settings)
+    if volume is not None:
+        yield volume
     for measure, threshold, count in (
         (POSITIVE, settings.positive_rate, _positive),
         (FAILED, settings.not_analysable_rate, _failed),
@@ -123,6 +137,20 @@ def _shares(
     # Only a fall of agreement is bad news.
     size = was - is_now if measure == AGREEMENT else abs(was - is_now)
     return Change(measure, scanner, was, is_now, of_old, of_new, size, threshold, fisher(new, of_new, old, of_old))
+
+
+def _volume(scanner: str, before: Span, now: Span, settings: AlarmSettings) -> Change | None:
+    """Studies a day; the baseline begins with its first study, since service or scanner may be new."""
+    old, new = len(before.arrivals), len(now.arrivals)
+    if old < max(settings.least, 1):
+        return None
+    days_before = (before.end - before.arrivals[0].time) / DAY
+    days = (now.end - now.begin) / DAY
+    if not 0 < days <= days_before:
+        return None
+    was, is_now = old / days_before, new / days
+    chance = rates(new, days, old, days_before)
+    return Change(VOLUME, scanner, was, is_now, old, new, abs(is_now / was - 1), settings.volume, chance)
 
 
 def _positive(span: Span) -> tuple[int, int]:

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from ichscan import __version__
 from ichscan.errors import OutputError
 from ichscan.service.capacity import held
+from ichscan.service.feedback.standstill import oldest_analysis
 from ichscan.service.tables import STATUSES, Audit, Instance, Job, Refusal, Result, Study
 from ichscan.service.web.access import Actor, scope
 from ichscan.service.web.answers import KNOWN
@@ -101,7 +102,7 @@ def _tables(session: Session, time: float) -> Iterator[Metric]:
     oldest = session.scalar(select(func.min(Study.first_received)).where(*unread))
     age = 0.0 if oldest is None else max(time - oldest, 0.0)
     yield _gauge("ichscan_suspected_unread_seconds", "Age of the oldest of them.", age)
-    queued = session.scalar(select(func.min(Job.created)).where(Job.kind == "analyse", Job.state == "queued"))
+    queued = oldest_analysis(session, time)
     age = 0.0 if queued is None else max(time - queued, 0.0)
     yield _gauge("ichscan_analysis_queue_seconds", "Age of the oldest queued analysis.", age)
     yield _gauge("ichscan_results", "Analyses made.", _count(session, Result))

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from ichscan.service.audit import audit
 from ichscan.service.events import publish
+from ichscan.service.feedback.standstill import late_min
 from ichscan.service.jobs.due import analyse_again
 from ichscan.service.jobs.queue import again
 from ichscan.service.tables import ANALYSING, RECEIVING, STATUSES, WAITING, Instance, Job, Result, Series, Study
@@ -31,10 +32,15 @@ SEARCHED = (Study.patient_name, Study.patient_id, Study.accession_number, Study.
 
 
 class Worklist(BaseModel):
-    """Studies in the order in which they are to be looked at. `counts` is over all that are held, by status."""
+    """Studies in the order in which they are to be looked at. `counts` is over all that are held, by status.
+
+    `late_min`: how long an analysis has been waiting, once that is longer than `alarms.late_min`: the order is not to
+    be relied on then.
+    """
 
     total: int
     counts: dict[str, int]
+    late_min: float | None
     studies: list[StudyRow]
 
 
@@ -107,8 +113,10 @@ def worklist(
         by_status = select(Study.status, func.count()).group_by(Study.status)
         counted = dict(session.execute(by_status).all())
         rows = rows_of(session, found, now(), demo)
+        late = late_min(session, service.settings.alarms, now())
     record_access(request, actor, "worklist")
-    return Worklist(total=total, counts={name: counted.get(name, 0) for name in STATUSES}, studies=rows)
+    counts = {name: counted.get(name, 0) for name in STATUSES}
+    return Worklist(total=total, counts=counts, studies=rows, late_min=late)
 
 
 @router.get("/studies/{study_id}", responses=OF_STUDY)
