@@ -63,7 +63,7 @@ def test_readme_shows_two_one_line_commands_at_its_top() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     assert text.index(commands[1]) < text.index("\n## ")
     assert shlex.split(commands[0])[-2:] == [".venv/bin/ichscan", "demo"]
-    assert shlex.split(commands[1])[-1] == ".venv/bin/pytest"
+    assert ".venv/bin/pytest" in shlex.split(commands[1])
 
 
 @pytest.mark.parametrize("number", [1, 2])
