@@ -85,7 +85,7 @@ def test_prone_images_are_ordered_upwards_and_reported() -> None:
     volume = _load(build.head_series(5, ImageOrientationPatient=[-1, 0, 0, 0, 1, 0]))
     assert (np.diff(volume.positions_mm) > 0).all()
     np.testing.assert_array_equal(volume.hu[0], build.head_hu(0))
-    assert any("swapped" in warning for warning in volume.warnings)
+    assert any("turned for the model" in warning for warning in volume.warnings)
 
 
 def test_instance_number_only_without_geometry() -> None:

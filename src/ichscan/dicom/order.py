@@ -55,10 +55,10 @@ def _by_position(instances: tuple[Instance, ...]) -> Ordered:
     if orientation is None:
         orientation = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
         notes.append("Image Orientation (Patient) (0020,0037) is absent: taken for axial.")
-    elif orientation[0] < 0 or orientation[4] < 0:
+    elif not (orientation[0] > 0 and orientation[4] > 0):
         notes.append(
-            "The image is not in the usual position (left of the patient at the right, face up): left and right, or "
-            "front and back, are swapped."
+            "The image is not in the usual position (left of the patient at the right, face up): it was turned for the "
+            "model."
         )
     axis = normal(orientation)
     along: Float64 = np.array([instance.position for instance in instances], dtype=np.float64) @ axis
