@@ -14,6 +14,7 @@ from pydicom.dataset import Dataset
 from tests.dicom_builders import STUDY, enhanced, head_series
 from tests.report.dicom.results import AT, Case, case_of, first_series, place_in, write_files
 
+from ichscan.dicom import open_series
 from ichscan.errors import NotDicomError, UnreadableFileError
 from ichscan.report.dicom import (
     key_objects,
@@ -226,3 +227,11 @@ def test_scans_without_identifiers_are_not_mixed_up(tmp_path: Path) -> None:
         reports.append(structured_report(case.findings, case.source))
     for keyword in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"):
         assert reports[0][keyword].value != reports[1][keyword].value
+
+
+def test_results_beside_their_source_are_no_source(case: Case, tmp_path: Path) -> None:
+    folder = write_files(tmp_path / "study", head_series())
+    written = write_dicom(folder / "results", _everything(case))
+    intake = open_series([folder])
+    assert (len(intake.series), len(intake.chosen), intake.problems) == (1, 1, ())
+    assert intake.results == len(written) == 4 + 6
