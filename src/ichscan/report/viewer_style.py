@@ -74,6 +74,8 @@ kbd { border: 1px solid var(--line); border-radius: .2rem; padding: 0 .3rem; fon
   ul.findings button { border: 0; padding: .1rem 0; min-height: 0; box-shadow: none; }
   .figures { display: grid; grid-template-columns: repeat(3, 1fr); gap: .5rem; }
   figure { margin: 0; break-inside: avoid; }
+  .pictured { position: relative; }
+  .pictured .edge { print-color-adjust: exact; font-size: 8pt; }
   figcaption { font-size: 8pt; }
   figure canvas { print-color-adjust: exact; height: auto; }
   h2, h3 { break-after: avoid; }

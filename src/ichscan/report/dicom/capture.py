@@ -10,7 +10,7 @@ from pydicom.dataset import Dataset
 
 from ichscan.explain.draw import UInt8
 from ichscan.explain.heat import Bool, heat
-from ichscan.explain.overlay import LETTERS, NOTICE, Legend, shown_axes, slice_picture, with_legend
+from ichscan.explain.overlay import LETTERS, NOTICE, Legend, edge_letters, shown_axes, slice_picture, with_legend
 from ichscan.labels import ANY, LABELS
 from ichscan.report.dicom import codes
 from ichscan.report.dicom.assemble import completed, identifiers, source_references
@@ -46,7 +46,7 @@ def secondary_capture(
     template: Dataset | None = None
     for i in range(len(volume.hu)):
         place = f"slice {i + 1} of {len(volume.hu)}"
-        legend = Legend(LABELS[label], float(prediction.slices[i, label]), threshold, place)
+        legend = Legend(LABELS[label], float(prediction.slices[i, label]), threshold, place, edge_letters(volume))
         picture = with_legend(slice_picture(volume, i, hot.on(i)), legend)[..., ::-1]
         if template is None:
             template = _template(findings, source, volume, np.ascontiguousarray(picture), LABELS[label])
@@ -63,7 +63,7 @@ def _template(findings: Findings, source: SourceSeries, volume: Volume, picture:
         study_instance_uid=source.study_uid,
         patient_orientation=("L", "P"),
         pixel_spacing=volume.spacing_mm,
-        **identifiers(findings, source, "sc", f"AI heat map: {name}"),
+        **identifiers(findings, source, "sc", f"AI heat map: {name} hemorrhage"),
     )
     result.PatientOrientation = _shown_orientation(volume)
     result.ConversionType = "WSD"
