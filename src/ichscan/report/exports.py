@@ -150,6 +150,8 @@ def _pictures(images: Images, folder: Path, stem: str) -> list[Path]:
 def _dicom(findings: Findings, images: Images, maps: bool, folder: Path) -> list[Path]:
     from ichscan.report.dicom import key_objects, read_source, structured_report, write_dicom
 
+    if not images.report.files:
+        raise InputError(f"nothing could be read that says which study it belongs to: {findings.reason}")
     source = read_source(images.report.files, images.volume)
     paths = write_dicom(folder, [structured_report(findings, source), key_objects(findings, source)])
     if maps and images.volume is not None and images.report.prediction is not None:

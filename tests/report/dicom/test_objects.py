@@ -198,7 +198,19 @@ def test_a_series_that_was_not_analysed_says_so_and_why(tmp_path: Path) -> None:
     assert report.CompletionFlag == "PARTIAL"
     assert findings.reason in [item.TextValue for item in _items(report, "TEXT")]
     assert report.StudyInstanceUID == STUDY
+    assert _conclusion(report) == ["The images have to be read without the model."]
     assert key_objects(findings, source) is None
+
+
+def test_the_report_says_in_words_what_a_person_looks_for(case: Case) -> None:
+    for other in (False, True):
+        report = _read(structured_report(case.findings, case.source, enhanced=other))
+        assert _conclusion(report)[0] == "Intracranial hemorrhage suspected: subdural hemorrhage, left."
+
+
+def _conclusion(report: Dataset) -> list[str]:
+    texts = _items(report, "TEXT")
+    return [str(item.TextValue) for item in texts if item.ConceptNameCodeSequence[0].CodeMeaning == "Conclusion"]
 
 
 def test_a_zip_member_is_read_again(tmp_path: Path) -> None:
