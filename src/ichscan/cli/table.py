@@ -17,6 +17,8 @@ MOST_SUSPICIOUS: Final = 3
 STYLES: Final = {"present": "[bold red]{}[/]", "uncertain": "[yellow]{}[/]", "absent": "{}"}
 UID_SHOWN: Final = 24
 FILE_SHOWN: Final = 48
+PICTURES_SHOWN: Final = 4
+"""The sheet and a few slices; thin series have hundreds."""
 
 
 def show_report(console: "Console", report: Report, pictures: Sequence[Path] = ()) -> None:
@@ -38,8 +40,10 @@ def show_report(console: "Console", report: Report, pictures: Sequence[Path] = (
         _show_prediction(console, report, report.prediction)
     for warning in report.warnings:
         console.print(f"  warning: {escape(printable(warning))}", highlight=False, soft_wrap=True)
-    for picture in pictures:
+    for picture in pictures[:PICTURES_SHOWN]:
         console.print(f"  picture: {picture}", markup=False, highlight=False, soft_wrap=True)
+    if len(pictures) > PICTURES_SHOWN:
+        console.print(f"  and {len(pictures) - PICTURES_SHOWN} more pictures of single slices", highlight=False)
     console.print()
 
 

@@ -16,6 +16,7 @@ from tests.report.dicom.results import AT, Case, case_of, first_series, place_in
 
 from ichscan.dicom import open_series
 from ichscan.errors import NotDicomError, UnreadableFileError
+from ichscan.report.contact_sheet import tiles_shown
 from ichscan.report.dicom import (
     key_objects,
     parametric_map,
@@ -163,6 +164,15 @@ def test_captures_show_the_heat_at_the_lesion_and_name_their_source(case: Case) 
     assert abs(row - AT[1]) <= 3
     assert abs(column - AT[2]) <= 3
     assert list(made[0].PatientOrientation) == ["L", "P"]
+
+
+def test_captures_of_a_thin_series_are_the_most_suspicious_of_neighbours(tmp_path: Path) -> None:
+    case = case_of(write_files(tmp_path, head_series(150)))
+    captures = secondary_capture(case.findings, case.source, case.volume, case.prediction)
+    made = [int(one.InstanceNumber) - 1 for one in captures]
+    assert made == tiles_shown(case.prediction)[0]
+    assert AT[0] in made
+    assert len(made) == 75
 
 
 def test_captures_of_mirrored_slices_are_shown_as_radiologists_look_at_them(tmp_path: Path) -> None:
