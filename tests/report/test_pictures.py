@@ -99,6 +99,12 @@ def test_contact_sheet_does_not_call_a_scan_clear_that_has_a_suspicious_slice() 
     assert (verdict == UNSURE).all(axis=2).any()
 
 
+def test_contact_sheet_tells_the_series_description() -> None:
+    """It says that a bleed is simulated."""
+    told = contact_sheet(volume(), replace(report(), description="CT, SIMULATED bleed"))
+    assert (told[30:50] != contact_sheet(volume(), report())[30:50]).any()
+
+
 def test_contact_sheet_of_a_tiny_or_untypical_scan() -> None:
     single = contact_sheet(replace(volume(1), spacing_mm=None, orientation=None), report(1, 0))
     assert single.ndim == 3

@@ -14,6 +14,7 @@ from ichscan.report.chart import HEIGHT as CHART_HEIGHT
 from ichscan.report.chart import chart
 from ichscan.report.find import find
 from ichscan.report.findings import ABSENT, PRESENT, UNCERTAIN
+from ichscan.report.text import one_line
 from ichscan.report.wording import ENGLISH
 from ichscan.types import Prediction, Report, Volume
 
@@ -23,12 +24,15 @@ HEADER: Final = 150
 MAX_TILES: Final = 120
 LEAST_COLUMNS: Final = 6
 UID_SHOWN: Final = 20
+DESCRIPTION_SHOWN: Final = 80
 COLOURS: Final = {PRESENT: ALERT, UNCERTAIN: UNSURE, ABSENT: TEXT}
 NOTICE: Final = "Not for diagnostic use alone. ichscan is an assistant, not a medical device."
 
 
 def contact_sheet(volume: Volume, report: Report, inside: Bool | None = None) -> UInt8:
-    """Draws the sheet: the same input gives the same pixels. Holds no patient data, only the end of the series UID.
+    """Draws the sheet: the same input gives the same pixels.
+
+    It holds no patient data, only the series description and the end of the series UID.
 
     Args:
         volume: the analysed slices.
@@ -70,7 +74,8 @@ def _header(sheet: UInt8, report: Report, prediction: Prediction, per_tile: int)
     model = prediction.model
     uid = report.series_instance_uid[-UID_SHOWN:] or "without UID"
     text(sheet, f"ichscan {__version__}   series ...{uid}   {len(prediction.slices)} slices", 12, 24, 0.55, TEXT)
-    text(sheet, f"model {model.name} {model.version} ({model.sha256[:8]})", 12, 44, 0.4, DIM)
+    said = one_line(report.description, DESCRIPTION_SHOWN)  # tells that a bleed is simulated
+    text(sheet, f"{said}   model {model.name} {model.version} ({model.sha256[:8]})", 12, 44, 0.4, DIM)
     findings = find(report)
     text(sheet, ENGLISH[f"verdict_{findings.verdict}"], 12, 72, 0.6, COLOURS[findings.verdict], bold=True)
     for i, finding in enumerate(findings.findings):
