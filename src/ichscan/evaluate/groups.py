@@ -30,5 +30,7 @@ def cross_groups(binary: Binary, seed: int = 0) -> NDArray[np.int64]:
 
 def patients_in_two(patients: NDArray[np.int64], fold: NDArray[np.int64]) -> int:
     """How many patients have rows in more than one fold; patients and fold (n,)."""
-    pairs = np.unique(np.stack([patients, fold], axis=1), axis=0)
-    return int(np.count_nonzero(np.unique(pairs[:, 0], return_counts=True)[1] > 1))
+    index, count = numbered(patients)
+    first = np.empty(count, np.int64)
+    first[index] = fold  # of any of the patient's rows
+    return int(np.count_nonzero(np.bincount(index[fold != first[index]], minlength=count)))
