@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ichscan.evaluate.delong import area
 from ichscan.evaluate.metrics import auc, decide
 from ichscan.labels import LABELS
 from ichscan.model.bundle import bundle_folder, load_bundle
@@ -34,6 +35,21 @@ def test_the_published_predictions_give_the_published_figures(project_root: Path
         y = np.array([int(row[f"true_{label}"]) for row in rows], np.uint8)
         assert auc(p, y) == pytest.approx(metrics["slice"][label]["auc"], abs=1e-3)
         assert metrics["slice"][label]["positives"] == y.sum()
+
+
+def test_the_published_intervals_are_those_of_an_evaluation(project_root: Path) -> None:
+    pytest.importorskip("scipy")
+    metrics = json.loads((project_root / RESULTS / "metrics.json").read_text(encoding="utf-8"))
+    told = load_bundle(None).spec.about["out_of_fold"]
+    for level, name in (("slice", "predictions.csv"), ("scan", "predictions_scans.csv")):
+        with (project_root / RESULTS / name).open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        patients = np.array([row["patient"] for row in rows])
+        for label in LABELS:
+            y = np.array([int(row[f"true_{label}"]) for row in rows], np.uint8)
+            found = area(np.array([float(row[label]) for row in rows]), y, patients)
+            for published in (metrics[level][label]["auc_95"], told[level][label]["auc_95"]):
+                assert published == pytest.approx([found.low, found.high], abs=1e-3)
 
 
 def test_the_published_scans_give_the_published_figures(project_root: Path) -> None:

@@ -15,6 +15,7 @@ from ichscan.datasets.store import open_store
 from ichscan.errors import DataError
 from ichscan.evaluate.align import LARGEST, OWN, align
 from ichscan.evaluate.cases import Evaluation
+from ichscan.evaluate.groups import cross_groups
 from ichscan.evaluate.sources.open import open_table
 from ichscan.evaluate.truth import Truth, relabelled, truth_of_store, truth_of_table
 from ichscan.labels import ANY, LABELS
@@ -232,6 +233,42 @@ def test_other_labels_in_the_table_are_told(truth: Truth, tmp_path: Path) -> Non
     columns = predictions(rows()) | {"true_any": [0] * (PATIENTS * SLICES)}
     (warning,) = aligned(truth, columns, tmp_path).data["warnings"]
     assert warning.startswith("6 slices have other labels")
+
+
+def test_labels_that_contradict_each_other_are_told(tmp_path: Path) -> None:
+    made = rows()
+    labels: Columns = {name: [row[name] for row in made] for name in ("slice_id", "patient_id", *LABELS)}
+    labels["any"] = [0] * len(made)
+    truth = truth_of_table(write_table(tmp_path / "labels.csv", labels))
+    (warning,) = aligned(truth, predictions(made), tmp_path).data["warnings"]
+    assert warning.startswith("6 slices have a type but no hemorrhage")
+
+
+def test_folds_that_share_patients_are_told_and_not_used(truth: Truth, tmp_path: Path) -> None:
+    by_patient = [i // SLICES % 3 for i in range(PATIENTS * SLICES)]
+    found = aligned(truth, predictions(rows()) | {"fold": by_patient}, tmp_path)
+    assert found.data["warnings"] == []
+    assert cross_groups(found.slices.label(ANY)).tolist() == by_patient
+    by_slice = [i % 3 for i in range(PATIENTS * SLICES)]
+    found = aligned(truth, predictions(rows()) | {"fold": by_slice}, tmp_path)
+    assert found.data["warnings"][0].startswith(f"{PATIENTS} patients have slices in more than one fold")
+    groups = cross_groups(found.slices.label(ANY)).reshape(PATIENTS, SLICES)
+    assert (groups == groups[:, :1]).all()
+
+
+def test_a_table_by_place_without_folds_is_not_out_of_fold(tmp_path: Path) -> None:
+    columns = predictions(rows())
+    named = [name.split("/") for name in columns.pop("slice_id")]
+    columns |= {"patient": [p for p, _ in named], "slice": [int(i) for _, i in named]}
+    path = write_table(tmp_path / "p.csv", columns)
+    assert not open_table(path, None).about["out_of_fold"]
+    assert open_table(write_table(path, columns | {"fold": [0] * len(named)}), None).about["out_of_fold"]
+
+
+def test_a_table_without_rows(tmp_path: Path) -> None:
+    (tmp_path / "p.csv").write_text("slice_id,any\n")
+    with pytest.raises(DataError, match="one row per prediction, found none"):
+        open_table(tmp_path / "p.csv", None)
 
 
 def test_labels_from_a_table(tmp_path: Path) -> None:

@@ -103,6 +103,13 @@ def test_equal_models_do_not_differ() -> None:
     assert (found.difference, found.p_value) == (0, 1)
 
 
+def test_areas_of_0_and_1_do_not_differ_for_certain() -> None:
+    scores, labels = np.array([0.9, 0.8, 0.1, 0.2]), np.array([1, 1, 0, 0], np.uint8)
+    found = paired(scores, 1 - scores, labels)
+    assert found.difference == 1
+    assert np.isnan([found.low, found.high, found.p_value]).all()
+
+
 def test_interval_stays_within_bounds_and_holds_the_area() -> None:
     rng = np.random.default_rng(5)
     for shift in (-3.0, 0.0, 2.0, 4.0):

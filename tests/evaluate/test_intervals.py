@@ -126,6 +126,10 @@ def test_likelihood_ratios_with_an_empty_cell_keep_their_value_within() -> None:
             assert value == expected
             assert 0 <= low <= value <= high
             assert low < high
+    few_patients = np.array([[21.0, 0, 71, 0], [0, 2, 52, 0]]), np.array([[55.0, 0, 38, 0], [12, 0, 69, 1]])
+    for counts in few_patients:  # an empty cell, and many rows of each patient
+        for value, low, high in likelihood_ratios(counts):
+            assert low <= value <= high
     assert np.isnan(np.array(likelihood_ratios(_counts(0, 3, 4, 0)))).all()
     assert np.isnan(np.array(likelihood_ratios(np.empty((0, 4))))).all()
 

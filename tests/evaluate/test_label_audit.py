@@ -10,6 +10,7 @@ from tests.datasets.tiny_store import slice_row, write_store
 from tests.evaluate.evaluations import evaluation, labels_of
 
 from ichscan.datasets.store import open_store
+from ichscan.evaluate.audit_picture import _named
 from ichscan.evaluate.label_audit import (
     OTHER_TYPE,
     UNLABELLED,
@@ -138,6 +139,7 @@ def test_part_writes_the_list_and_shows_pictures(tmp_path: Path) -> None:
     image = cv2.imdecode(np.frombuffer(picture.png, np.uint8), cv2.IMREAD_UNCHANGED)
     assert image.shape == (300, 750)
     assert image.std() > 10
+    assert _named(np.full((60, 200), 255, np.uint8), "31 of 31, brain").min() < 40  # also read on bone
     assert MEMORY not in made.sections[0].notes
     assert made.facts["findings"] == {UNLABELLED: 1, OTHER_TYPE: 0, UNSEEN: 0}
 

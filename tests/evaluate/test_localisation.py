@@ -158,7 +158,7 @@ def test_summary_counts_sizes_and_patients() -> None:
     assert whole["hit"][1] <= whole["hit"][0] <= whole["hit"][2]
     assert by["m", "any", "< 1 cm²"]["hit"][0] == 1
     assert by["m", "any", "1-4 cm²"]["hit"][0] == 0
-    boxes = {(b["maps"], b["size"]): b for b in summarise_boxes(rows, draws=200) if b["label"] == "any"}
+    boxes = {(b["maps"], b["size"]): b for b in summarise_boxes(rows) if b["label"] == "any"}
     assert boxes["m", "all"]["boxes"] == 6
     assert boxes["m", "all"]["found_0.1"][0] == 1
     assert boxes["m", "all"]["found_0.3"][0] == boxes["m", "all"]["marked"][0] == 0.5
@@ -192,3 +192,11 @@ def test_rows_go_through_a_file(tmp_path: Path) -> None:
     path.write_text("slice_id,p\n")
     with pytest.raises(DataError, match="expected the columns"):
         read_rows(path)
+
+
+def test_no_hit_in_few_patients_is_no_certainty() -> None:
+    missed = [replace(score(spot(20, 80), [BOX], WHERE, "any", "m"), patient=f"{k // 4}") for k in range(12)]
+    (found, *_) = summarise(rows_of(missed))
+    value, low, high = found["hit"]
+    assert (value, low) == (0, 0)
+    assert high > 0.5  # three patients

@@ -43,6 +43,13 @@ def test_numbers_are_those_of_the_measures(level: Cases) -> None:
     assert found["draws"] == DRAWS
 
 
+def test_an_interval_without_width_is_none(level: Cases) -> None:
+    found = measure(replace(level, p=np.full(level.p.shape, 0.3)), DRAWS)["labels"]["any"]
+    assert (found["auc"]["value"], found["auc"]["bootstrap"]) == (0.5, None)
+    assert found["auc"]["low"] < 0.4
+    assert estimate(0.01, (0.01 - 1e-18, 0.01 + 1e-17)) == {"value": 0.01, "low": None, "high": None}
+
+
 def test_a_label_without_positives_is_not_estimable_and_left_out_of_means(level: Cases) -> None:
     found = measure(level, DRAWS)
     subdural = found["labels"]["subdural"]

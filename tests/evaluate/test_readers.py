@@ -257,6 +257,9 @@ def test_probabilities_of_readers(tmp_path: Path, small: Evaluation) -> None:
     assert labels["any"]["auc_probabilities"] == 0.75
     assert labels["any"]["auc_decisions"] == 0.75
     assert labels["epidural"]["auc_probabilities"] == "not estimable"
+    other = rows[0].replace(".6", ".7")
+    with pytest.raises(DataError, match="lines 2 and 6 are reads of the same case by the same reader and differ"):
+        human_reads(_lines(tmp_path, *rows, other, head=head), small)
 
 
 def test_no_readers_no_section(tmp_path: Path, small: Evaluation) -> None:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from tests.fake_bundle import write_fake_bundle
 
 import ichscan.evaluate
 from ichscan.cli import main
+from ichscan.evaluate.run import CHOSEN_HERE
 from ichscan.labels import ANY, LABELS
 from ichscan.model.spec import load_spec
 
@@ -136,6 +138,48 @@ def test_a_bundle_with_thresholds_for_elsewhere(
     third = document(tmp_path / "three")
     assert third["thresholds"]["patients"] == first["thresholds"]["patients"]
     assert third["thresholds"]["chosen_on"].startswith("sensitivity=0.9 (evaluation of fake on own")
+    for found in (again, third):  # taken from elsewhere, but chosen on these very rows
+        assert CHOSEN_HERE in found["warnings"]
+    assert evaluate(bundle, "--data", store, "--out", tmp_path / "four", "--thresholds", new / "spec.json") == 0
+    assert CHOSEN_HERE in document(tmp_path / "four")["warnings"]
+
+
+@pytest.mark.usefixtures("few_parts")
+@pytest.mark.parametrize("name", ["test", "stage_2_test", "external test"])
+def test_nothing_is_chosen_where_rows_are_of_a_test_part(
+    tmp_path: Path, table: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    made = rows()
+    labels: Columns = {key: [row[key] for row in made] for key in ("slice_id", "patient_id", *LABELS)}
+    labels["part"] = [name if row["patient_id"] > "007" else "train" for row in made]
+    path = write_table(tmp_path / "labels.csv", labels)
+    arguments = (table, "--labels", path, "--out", tmp_path / "out", "--choose", "youden")
+    assert evaluate(*arguments, "--part", name) == 2
+    assert "this is the test part" in capsys.readouterr().err
+    assert evaluate(*arguments) == 2
+    assert f"the test part is among these rows ({', '.join(sorted((name, 'train')))})" in capsys.readouterr().err
+    assert evaluate(*arguments, "--part", "train") == 0
+    chosen = ("--thresholds", tmp_path / "out" / "evaluation.json")
+    assert evaluate(table, "--labels", path, "--out", tmp_path / "o", "--part", name, *chosen) == 0
+    assert CHOSEN_HERE not in document(tmp_path / "o")["warnings"]
+    assert evaluate(table, "--labels", path, "--out", tmp_path / "o", "--part", "train", *chosen) == 0
+    assert CHOSEN_HERE in document(tmp_path / "o")["warnings"]
+
+
+def test_a_difference_of_one_patient_has_no_p_value(tmp_path: Path) -> None:
+    made = rows()
+    labels: Columns = {name: [row[name] for row in made] for name in ("slice_id", "patient_id")}
+    labels["any"] = [1] + [0] * (len(made) - 1)
+    path = write_table(tmp_path / "labels.csv", labels)
+    one, other = (write_table(tmp_path / f"{seed}.csv", predictions(made, seed)) for seed in (0, 1))
+    arguments = ("--labels", path, "--compare", other, "--worklist", "replications=2", "--prevalence", "0.3")
+    assert evaluate(one, *arguments, "--out", tmp_path / "out") == 0
+    found = document(tmp_path / "out")
+    ranking = found["sections"]["comparison"]["tables"]["ranking"]
+    p_value = ranking["columns"].index("p (DeLong)")
+    assert [row[p_value] for row in ranking["rows"] if row[:2] == ["slices", "any"]] == ["not estimable"]
+    assert "nan" not in re.findall(r"[a-z]+", (tmp_path / "out" / "report.html").read_text(encoding="utf-8").lower())
+    assert found["parts"]["triage"]["worklist"]["prevalence"] == 0.3  # also beside other settings of the room
 
 
 def test_one_class_only_is_told(tmp_path: Path) -> None:

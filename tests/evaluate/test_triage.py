@@ -132,6 +132,8 @@ def test_settings_of_the_command_line() -> None:
         ("sensitivity=0.9", "together, or neither"),
         ("scans=1", "scans of at least 10"),
         ("minutes=-1", "above 0"),
+        ("minutes=nan", "above 0"),
+        ("spread=nan", "above 0"),
     ],
 )
 def test_rooms_that_cannot_be(setting: str, message: str) -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 from tests.samples import prediction, volume
@@ -128,3 +129,13 @@ def test_legend_is_below_and_wide_enough() -> None:
         assert (marked[edge] != out[edge]).any()
     np.testing.assert_array_equal(marked[40:], out[40:])
     assert png(out).startswith(b"\x89PNG")
+
+
+def test_a_small_picture_looks_the_same() -> None:
+    grey = np.random.default_rng(0).normal(120, 8, (360, 360)).clip(0, 255).astype(np.uint8)
+    picture = np.repeat(grey[..., None], 3, axis=2)
+    small, whole = png(picture, small=True), png(picture)
+    assert len(small) < len(whole) / 2  # a sheet to grade holds hundreds
+    shown = cv2.imdecode(np.frombuffer(small, np.uint8), cv2.IMREAD_COLOR)
+    assert shown is not None
+    assert np.abs(shown.astype(int) - picture).max() < 4

@@ -134,17 +134,18 @@ def run(arguments: argparse.Namespace) -> int:
     from ichscan.evaluate.operating import parse_rule
     from ichscan.evaluate.part import Options
     from ichscan.evaluate.run import Request, evaluate
-    from ichscan.evaluate.triage import worklist
+    from ichscan.evaluate.triage import Worklist, worklist
 
     request = Request(
         arguments.source, arguments.data, arguments.labels, arguments.part, arguments.scans, arguments.thresholds,
         parse_rule(arguments.choose) if arguments.choose else None, arguments.write_bundle, arguments.compare,
         arguments.allow_missing,
     )  # fmt: skip
+    room = Worklist() if arguments.prevalence is None else Worklist(prevalence=arguments.prevalence)
     options = Options(
         arguments.out, arguments.draws, arguments.seed, arguments.prevalence, readers=arguments.readers,
         reference=arguments.reference, audit=arguments.audit, grading=arguments.grading,
-        worklist=worklist(arguments.worklist) if arguments.worklist else None,
+        worklist=worklist(arguments.worklist, room) if arguments.worklist else None,
     )  # fmt: skip
     with ExitStack() as stack:
         report = evaluate(request, options, _tell, _Bar(stack).update)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ichscan.datasets.arrow import arrow
 from ichscan.errors import DataError
 from ichscan.evaluate.cases import UNKNOWN, Cases, Evaluation
+from ichscan.evaluate.groups import patients_in_two
 from ichscan.evaluate.sources.predicted import Predicted, Rows
 from ichscan.evaluate.sources.table import duplicates
 from ichscan.evaluate.truth import Truth, starts
@@ -82,7 +83,34 @@ def _left_out(found: Predicted, missing: NDArray[np.str_], extra: Sequence[str])
 
 
 def _doubts(part: Truth, found: Rows, rows: NDArray[np.int64], slices: Cases) -> list[str]:
-    return [*_other_labels(part, found, rows), *_same_predictions(part, slices)]
+    return [
+        *_contradictions(slices),
+        *_other_labels(part, found, rows),
+        *_shared_folds(found.fold[rows], slices),
+        *_same_predictions(part, slices),
+    ]
+
+
+def _contradictions(slices: Cases) -> list[str]:
+    """Slices with a type, but without any hemorrhage: one of the two labels is wrong."""
+    wrong = (slices.y[:, ANY] == 0) & (slices.y[:, :ANY] == 1).any(axis=1)
+    if not wrong.any():
+        return []
+    return [
+        f"{int(wrong.sum()):,} slices have a type but no hemorrhage by their labels, which contradict each other: "
+        f"{_listed(slices.ids[wrong].tolist())}; correct `any` or the types."
+    ]
+
+
+def _shared_folds(fold: NDArray[np.int64], slices: Cases) -> list[str]:
+    """Predictions that are said to be out of fold, but not by patient."""
+    shared = patients_in_two(slices.patients, fold) if len(fold) and (fold >= 0).all() else 0
+    if not shared:
+        return []
+    return [
+        f"{shared:,} patients have slices in more than one fold: their networks may have learned from other slices of "
+        "the same patient, which flatters them."
+    ]
 
 
 def _expected(truth: Truth, found: Predicted) -> NDArray[np.bool_]:

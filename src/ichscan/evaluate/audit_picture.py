@@ -66,5 +66,6 @@ def audit_picture(store: "SliceStore", row: int) -> bytes:
 def _named(panel: UInt8, name: str) -> UInt8:
     import cv2
 
-    cv2.putText(panel, name, (6, len(panel) - 8), cv2.FONT_HERSHEY_SIMPLEX, 0.4, INK, 1, cv2.LINE_AA)
+    for ink, width in ((0, 3), (INK, 1)):  # the dark rim is seen on bone
+        cv2.putText(panel, name, (6, len(panel) - 8), cv2.FONT_HERSHEY_SIMPLEX, 0.4, ink, width, cv2.LINE_AA)
     return panel

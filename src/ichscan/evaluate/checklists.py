@@ -11,6 +11,7 @@ from ichscan import __version__
 from ichscan.evaluate.cases import LEVELS, UNKNOWN, Evaluation
 from ichscan.evaluate.checklist_items import Item
 from ichscan.evaluate.estimate import text
+from ichscan.evaluate.groups import patients_in_two
 from ichscan.evaluate.markdown import markdown_table
 from ichscan.evaluate.part import Options, Part
 from ichscan.labels import ANY, LABELS, TYPES
@@ -119,9 +120,8 @@ def _of_design(evaluation: Evaluation) -> Answers:
     found = {"stage": "evaluation" + (" by cross-validation" if out_of_fold else "")}
     if not out_of_fold or not (slices.fold >= 0).all():
         return found
-    pairs = np.unique(np.stack([slices.patients, slices.fold], axis=1), axis=0)
-    patients, folds = len(np.unique(pairs[:, 0])), len(np.unique(pairs[:, 1]))
-    twice = len(pairs) - patients
+    patients, folds = len(np.unique(slices.patients)), len(np.unique(slices.fold))
+    twice = patients_in_two(slices.patients, slices.fold)
     disjoint = "patients; checked: no patient is in two folds" if twice == 0 else f"{twice} patients are in two folds"
     return found | {
         "partitions": f"{folds}-fold cross-validation; each slice is predicted by networks that did not learn from its "

@@ -46,8 +46,9 @@ class Difference:
     Attributes:
         one, other: areas.
         difference: one - other.
-        low, high: 95 % interval of the difference, not transformed; NaN where the variance is not estimable.
-        p_value: two-sided, of no difference; 1 when both rank alike.
+        low, high: 95 % interval of the difference, not transformed; NaN where the variance is not estimable: a class
+            has one patient, or the areas differ without any variance, as 0 and 1 do.
+        p_value: two-sided, of no difference; 1 when both rank alike; NaN as above.
     """
 
     one: float
@@ -113,7 +114,9 @@ def paired(
     gap = float(theta[0] - theta[1])
     variance = float(covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1])
     error = float(np.sqrt(max(variance, 0.0))) if not np.isnan(variance) else variance
-    p_value = 1.0 if gap == 0 else float(2 * student.sf(abs(gap) / error, freedom)) if error else 0.0
+    if gap and error < ROOM:
+        error = float("nan")
+    p_value = 1.0 if gap == 0 else float(2 * student.sf(abs(gap) / error, freedom))
     spread = float(student.ppf(0.975, freedom)) * error
     return Difference(float(theta[0]), float(theta[1]), gap, gap - spread, gap + spread, p_value)
 

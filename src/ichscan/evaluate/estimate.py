@@ -6,6 +6,8 @@ from typing import Any, Final
 
 NOT_ESTIMABLE: Final = "not estimable"
 """Instead of a number, where a class is missing or a rate has no denominator."""
+ROUNDING: Final = 1e-9
+"""Sums of the same rows in another order differ by less."""
 
 
 def estimate(value: float, interval: Sequence[float] | None = None) -> dict[str, float | None] | str:
@@ -17,7 +19,7 @@ def estimate(value: float, interval: Sequence[float] | None = None) -> dict[str,
     if math.isnan(value):
         return NOT_ESTIMABLE
     low, high = (_finite(v) for v in interval) if interval is not None else (None, None)
-    if low == high:
+    if low is not None and high is not None and math.isclose(low, high, rel_tol=ROUNDING, abs_tol=ROUNDING):
         low = high = None
     return {"value": _finite(value), "low": low, "high": high}
 

@@ -108,8 +108,8 @@ def _one(volume: Volume, prediction: Prediction, index: int, label: int, heat_ma
         key=f"{volume.files[index]}:{LABELS[label]}",
         scan=volume.series_instance_uid,
         words=f"{place}, {LABELS[label]} {p:.2f}",
-        png=png(with_legend(pictures[0], legend)),
-        plain=png(with_legend(pictures[1], legend)),
+        png=png(with_legend(pictures[0], legend), small=True),
+        plain=png(with_legend(pictures[1], legend), small=True),
     )
 
 

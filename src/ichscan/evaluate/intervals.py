@@ -101,7 +101,7 @@ def likelihood_ratios(counts: Float64) -> tuple[Ratio, Ratio]:
 
     The log method of Simel, Samsa & Matchar 1991, with the variance taken between patients (Taylor linearisation); with
     one row per patient it is theirs. Where a cell is 0 the interval comes from counts as if each patient were one row,
-    and .5 is added to each cell; a ratio of 0 or infinity is its own bound.
+    and .5 is added to each cell, which can move the interval off the ratio itself: it is widened to hold it.
 
     Args:
         counts: float64 (m, 4), see `counts_by_patient`.
@@ -132,7 +132,7 @@ def _ratio(value: float, counts: Float64, top: int, bottom: int) -> Ratio:
         center, variance = np.log(shares[0] / shares[1]), ((one - other) ** 2).sum()
     spread = Z * np.sqrt(variance)
     low, high = float(np.exp(center - spread)), float(np.exp(center + spread))
-    return value, 0.0 if value == 0 else low, float("inf") if np.isinf(value) else high
+    return value, min(low, value), max(high, value)  # NaN, where there is no ratio, changes nothing
 
 
 def predictive_values(lr_positive: float, lr_negative: float, prevalence: float) -> tuple[float, float]:

@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ichscan.errors import DataError
+from ichscan.evaluate.intervals import clustered_wilson
 from ichscan.evaluate.localisation import COLUMNS, LEVELS, OVERLAPS, TOLERANCE, Scored
-from ichscan.evaluate.resampling import bootstrap_mean
+from ichscan.evaluate.resampling import bootstrap_mean, numbered
 from ichscan.labels import ANY, LABELS
 
 ROW: Final = (*COLUMNS, "level", "iou", "dice", "boxes_cm2", "box_iou", "marked")
@@ -70,7 +72,8 @@ def read_rows(path: Path) -> list[Row]:
 def summarise(rows: Sequence[Row], draws: int = 1000, seed: int = 0) -> list[dict[str, Any]]:
     """Per kind of map: all labels, and `any` by size of lesion; each with the number of slices and patients.
 
-    Every measure is (value, low, high): a 95 % interval from resampled patients; NaN without slices.
+    Every measure is (value, low, high), a 95 % interval by patient: of hits as of all rates (`clustered_wilson`), of
+    means from resampled patients; NaN without slices.
     """
     found = []
     for maps in dict.fromkeys(row[ROW.index("maps")] for row in rows):
@@ -95,8 +98,8 @@ def _one(maps: str, label: str, size: str, rows: Sequence[Mapping[str, Any]], dr
         "size": size,
         "slices": len(rows),
         "patients": len(set(patients.tolist())),
-        "hit": mean(float(r["distance"] == 0) for r in rows),
-        f"hit_{TOLERANCE:g}px": mean(float(r["distance"] <= TOLERANCE) for r in rows),
+        "hit": _share(np.array([r["distance"] == 0 for r in rows]), patients),
+        f"hit_{TOLERANCE:g}px": _share(np.array([r["distance"] <= TOLERANCE for r in rows]), patients),
         "chance": mean(r["chance"] for r in rows),
         "energy": mean(0.0 if math.isnan(r["energy"]) else r["energy"] for r in rows),
         "iou": mean(r["iou"] for r in rows),
@@ -104,16 +107,16 @@ def _one(maps: str, label: str, size: str, rows: Sequence[Mapping[str, Any]], dr
     }
 
 
-def summarise_boxes(rows: Sequence[Row], draws: int = 1000, seed: int = 0) -> list[dict[str, Any]]:
+def summarise_boxes(rows: Sequence[Row]) -> list[dict[str, Any]]:
     """Per kind of map, label and size of the box: shares of boxes found and marked; as in `summarise`."""
     found = []
     for maps in dict.fromkeys(row[ROW.index("maps")] for row in rows):
         boxes = [box for row in rows if row[ROW.index("maps")] == maps for box in _boxes(row)]
         for label in (LABELS[ANY], *LABELS[:ANY]):
-            found.append(_of_boxes(maps, label, "all", [b for b in boxes if b[1] == label], draws, seed))
+            found.append(_of_boxes(maps, label, "all", [b for b in boxes if b[1] == label]))
         for size, low, high in SIZES:
             some = [b for b in boxes if b[1] == LABELS[ANY] and low <= b[2] < high]
-            found.append(_of_boxes(maps, LABELS[ANY], size, some, draws, seed))
+            found.append(_of_boxes(maps, LABELS[ANY], size, some))
     return found
 
 
@@ -127,7 +130,7 @@ def _boxes(row: Row) -> list[Box]:
     return [(r["patient"], r["label"], float(a), float(b), float(c)) for a, b, c in values]
 
 
-def _of_boxes(maps: str, label: str, size: str, boxes: Sequence[Box], draws: int, seed: int) -> dict[str, Any]:
+def _of_boxes(maps: str, label: str, size: str, boxes: Sequence[Box]) -> dict[str, Any]:
     patients = np.array([b[0] for b in boxes], np.str_)
     iou, marked = (np.array([b[k] for b in boxes], np.float64) for k in (3, 4))
     return {
@@ -136,9 +139,18 @@ def _of_boxes(maps: str, label: str, size: str, boxes: Sequence[Box], draws: int
         "size": size,
         "boxes": len(boxes),
         "patients": len(set(patients.tolist())),
-        "marked": _mean(marked, patients, draws, seed),
-        **{f"found_{o:g}": _mean((iou >= o).astype(np.float64), patients, draws, seed) for o in OVERLAPS},
+        "marked": _share(marked > 0, patients),
+        **{f"found_{o:g}": _share(iou >= o, patients) for o in OVERLAPS},
     }
+
+
+def _share(hit: NDArray[np.bool_], patients: NDArray[np.str_]) -> tuple[float, float, float]:
+    """Share of hits (n,) with its interval, rounded; NaN without rows."""
+    if len(hit) == 0:
+        return (float("nan"),) * 3
+    index, _ = numbered(patients)
+    low, high = clustered_wilson(np.bincount(index, hit).astype(np.float64), np.bincount(index).astype(np.float64))
+    return round(float(hit.mean()), DIGITS), round(low, DIGITS), round(high, DIGITS)
 
 
 def _mean(

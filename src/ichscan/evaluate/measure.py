@@ -120,10 +120,16 @@ def _ranking(binary: Binary, resamples: Resamples) -> tuple[dict[str, Any], dict
         "low": by_patient.low,
         "high": by_patient.high,
         "method": by_patient.method,
-        "bootstrap": list(percentiles(draws["auc"])),
+        "bootstrap": _bounds(by_patient.auc, percentiles(draws["auc"])),
         "delong": [rows.low, rows.high],
     }
     return {"auc": auc, **facts}, {name: draws[name] for name in ("auc", "average_precision")}
+
+
+def _bounds(value: float, interval: tuple[float, float]) -> list[float] | None:
+    """An interval beside another; None without width, see `estimate`."""
+    fact = estimate(value, interval)
+    return None if isinstance(fact, str) or fact["low"] is None else list(interval)
 
 
 def _curve_measures(tp: Float64, fp: Float64) -> dict[str, Float64]:

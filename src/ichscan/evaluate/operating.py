@@ -1,6 +1,7 @@
 """Operating points of a whole evaluation: chosen here, taken from elsewhere, or put into a copy of a bundle."""
 
 import json
+import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -15,7 +16,7 @@ from ichscan.evaluate.calibration import calibrated, logit
 from ichscan.evaluate.cases import LEVELS, Cases, Evaluation
 from ichscan.evaluate.thresholds import PARAMETERS, RULES, OperatingPoint, choose, is_test
 from ichscan.labels import LABELS
-from ichscan.model.spec import SPEC_FILE, load_spec
+from ichscan.model.spec import SPEC_FILE, Spec, load_spec
 from ichscan.types import Float64
 
 SHORT: Final[Mapping[str, str]] = {"f1": "mean_f1_curve"}
@@ -71,8 +72,9 @@ def choose_all(evaluation: Evaluation, rule: Rule, part: str) -> tuple[Evaluatio
         UsageError: `part` is the test part.
     """
     if is_test(part):
+        which = f"the test part is among these rows ({part})" if ", " in part else "this is the test part"
         raise UsageError(
-            f"--choose {rule}: this is the test part; a threshold chosen on it flatters what is measured on it. "
+            f"--choose {rule}: {which}; a threshold chosen on it flatters what is measured on it. "
             "Choose on validation predictions (--part validation) and apply them here with --thresholds"
         )
     data = evaluation.data
@@ -106,19 +108,39 @@ def read_points(path: Path, calibrated_here: bool = True) -> tuple[dict[str, Flo
         _same_scale(path, True, calibrated_here)
         spec = load_spec(path.parent)
         cuts = {level: np.array(spec.thresholds[key].value, np.float64) for level, key in OWN_LEVELS.items()}
-        return {**cuts, "patients": cuts["scans"]}, f"bundle {spec.name} {spec.version}: {spec.thresholds['scan'].rule}"
+        said = f"bundle {spec.name} {spec.version}: {spec.thresholds['scan'].rule}, chosen on {origin(spec)}"
+        return {**cuts, "patients": cuts["scans"]}, said
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         cuts = {level: _cuts(found["thresholds"][level]) for level in LEVELS}
         source, data = found["source"], found["data"]
-        said = str(found["thresholds"]["rule"] or found["thresholds"]["chosen_on"])
+        rule, said = (str(found["thresholds"][key]) for key in ("rule", "chosen_on"))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(
             f"{path}: expected evaluation.json of `ichscan evaluate`, or spec.json of a bundle ({error!r})"
         ) from error
     _same_scale(path, bool(source.get("calibrated", True)), calibrated_here)
-    name, part = source.get("name", source.get("path", "")), source.get("part") or "all"
-    return cuts, f"{said} (evaluation of {name} on {data.get('kind')} {str(data.get('digest'))[:16]}, part {part})"
+    name, part = source.get("name", source.get("path", "")), data.get("part") or "all"
+    if not rule:  # chosen elsewhere: `said` tells where
+        return cuts, f"{said} (evaluation of {name})"
+    return cuts, f"{rule} (evaluation of {name} on {data.get('kind')} {str(data.get('digest'))[:16]}, part {part})"
+
+
+def origin(spec: Spec) -> str:
+    """The data on which a bundle's thresholds were chosen."""
+    return " and ".join(dict.fromkeys(spec.thresholds[key].chosen_on for key in OWN_LEVELS.values()))
+
+
+def chosen_here(chosen_on: str, data: Mapping[str, Any]) -> bool:
+    """Whether thresholds that are taken from elsewhere were chosen on these very rows.
+
+    Args:
+        chosen_on: where they come from; `choose_all` and `read_points` put digest and part of the data into it.
+        data: of the evaluation.
+    """
+    digest, here = str(data.get("digest", ""))[:16], str(data.get("part", "")) or "all"
+    there = re.search(rf"{re.escape(digest)}, part (.+?)(?: and |[);]|$)", chosen_on) if digest else None
+    return there is not None and (there[1] == here or "all" in (there[1], here))
 
 
 def _same_scale(path: Path, there: bool, here: bool) -> None:

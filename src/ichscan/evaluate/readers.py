@@ -197,7 +197,7 @@ def _once(path: Path, reads: Sequence[Read]) -> list[Read]:
     first: dict[tuple[str, str], Read] = {}
     for read in reads:
         before = first.setdefault((read.case, read.reader), read)
-        if before.votes != read.votes:
+        if before.votes != read.votes or repr(before.probability) != repr(read.probability):
             raise DataError(
                 f"{path}: lines {before.line} and {read.line} are reads of the same case by the same reader and differ"
                 "; keep one of them, or give the second reading another reader"

@@ -11,21 +11,26 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-from numpy.typing import NDArray
-
 from ichscan import __version__
 from ichscan.datasets.arrow import write_whole
 from ichscan.datasets.store import SliceStore, open_store
 from ichscan.errors import OutputError, UsageError
 from ichscan.evaluate.align import OWN, align
 from ichscan.evaluate.cases import LEVELS, Evaluation
-from ichscan.evaluate.operating import Points, Rule, choose_all, read_points, with_thresholds, write_bundle
+from ichscan.evaluate.data_parts import counted, parts_of
+from ichscan.evaluate.operating import (
+    Points,
+    Rule,
+    choose_all,
+    chosen_here,
+    read_points,
+    with_thresholds,
+    write_bundle,
+)
 from ichscan.evaluate.part import Options, Part
 from ichscan.evaluate.sources.bundle import Bar
 from ichscan.evaluate.sources.open import open_source
 from ichscan.evaluate.sources.run_folder import CSV, is_run
-from ichscan.evaluate.sources.table import named, read_columns
 from ichscan.evaluate.truth import Truth, relabelled, truth_of_store, truth_of_table
 from ichscan.labels import ANY, LABELS
 from ichscan.model.bundle import bundle_folder
@@ -43,6 +48,10 @@ PARTS: Final = (
 FOOTER: Final = (
     "Names slices and scans by the identifiers of the data set, and shows images of it: treat this report as you treat "
     "the data. ichscan is an assistant, not a medical device."
+)
+CHOSEN_HERE: Final = (
+    "The thresholds were chosen on these very patients: the rates of decisions are flattered; on new patients expect "
+    "less at them."
 )
 
 
@@ -165,54 +174,25 @@ def _truth(request: Request, store: SliceStore | None) -> Truth:
     return truth_of_table(request.labels)
 
 
-def _counted(request: Request, source: str, store: SliceStore | None, truth: Truth) -> NDArray[np.bool_] | None:
-    """The slices of a part of the data, bool (slices,), where the source is no run, which has parts of its own."""
-    if not request.part or is_run(Path(source)):
-        return None
-    ids, parts = _parts(request, store)
-    chosen = {i for i, part in zip(ids, parts, strict=True) if part == request.part}
-    if not chosen:
-        known = ", ".join(sorted({p for p in parts if p})) or "none"
-        raise UsageError(f"--part {request.part}: no slice of the data is in it; its parts: {known}")
-    return np.isin(truth.slices, sorted(chosen))
-
-
-def _parts(request: Request, store: SliceStore | None) -> tuple[list[str], list[str | None]]:
-    """slice_id and part of every slice."""
-    if store is not None:
-        return store.table["slice_id"].to_pylist(), store.table["part"].to_pylist()
-    path = request.labels or Path()
-    table = read_columns(path)
-    ids = named(table, path)[0].to_pylist()
-    return ids, table["part"].to_pylist() if "part" in table.column_names else [None] * len(ids)
-
-
 def _open(source: str, request: Request, truth: Truth, store: SliceStore | None, out: Path, bar: Bar) -> Evaluation:
-    counted = _counted(request, source, store, truth)
-    chosen = truth if counted is None else truth.where(counted)
+    rows = None if is_run(Path(source)) else counted(truth, request.part, store, request.labels)
+    chosen = truth if rows is None else truth.where(rows)
     found = open_source(source, chosen, store, out, part=request.part, scans=request.scans, bar=bar)
-    evaluation = align(truth, found, request.allow_missing, counted)
-    part = str(found.about.get("part", request.part)) or _only_part(store, evaluation)
+    evaluation = align(truth, found, request.allow_missing, rows)
+    part = str(found.about.get("part", request.part)) or parts_of(evaluation, store, request.labels)
     return replace(evaluation, data={**evaluation.data, "part": part})
 
 
-def _only_part(store: SliceStore | None, evaluation: Evaluation) -> str:
-    """The part of a store that all evaluated slices are in, for who forgot to say so; "" = none or several."""
-    parts = np.array([] if store is None else [part or "" for part in store.table["part"].to_pylist()], np.str_)
-    if store is None or not (parts != "").any():
-        return ""
-    ids = np.array(store.table["slice_id"].to_pylist(), np.str_)
-    found = np.unique(parts[np.isin(ids, evaluation.slices.ids)])
-    return str(found[0]) if len(found) == 1 else ""
-
-
 def _operating(evaluation: Evaluation, request: Request) -> tuple[Evaluation, Points]:
+    if request.rule is not None:
+        return choose_all(evaluation, request.rule, str(evaluation.data["part"]))
     if request.thresholds is not None:
         cuts, said = read_points(request.thresholds, bool(evaluation.source.get("calibrated", True)))
-        return with_thresholds(evaluation, cuts, said), {}
-    if request.rule is None:
-        return evaluation, {}
-    return choose_all(evaluation, request.rule, str(evaluation.data["part"]))
+        evaluation = with_thresholds(evaluation, cuts, said)
+    if chosen_here(evaluation.chosen_on, evaluation.data):
+        data = {**evaluation.data, "warnings": [*evaluation.data["warnings"], CHOSEN_HERE]}
+        evaluation = replace(evaluation, data=data)
+    return evaluation, {}
 
 
 def _folders(source: str) -> tuple[Path | None, Path | None]:

@@ -1,5 +1,6 @@
 """Operating points: chosen on one set by a stated rule, applied to another, and never chosen on a test set."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final
@@ -15,7 +16,7 @@ from ichscan.types import Float64
 
 GRID = np.round(np.linspace(0.005, 0.995, 199), 3)
 HALF: Final = 0.5
-TEST: Final = "test"
+TEST: Final = re.compile("(?<![a-z])test")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +65,8 @@ class OperatingPoint:
 
 
 def is_test(part: str) -> bool:
-    """Whether this names a test part: test, test2 and the like."""
-    return part.strip().lower().startswith(TEST)
+    """Whether this names a test part, or several with one among them: test, test2, stage_2_test, external test."""
+    return TEST.search(part.lower()) is not None
 
 
 def choose(

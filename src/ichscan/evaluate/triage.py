@@ -63,9 +63,9 @@ class Worklist:
         for name, low in least.items():
             if getattr(self, name) < low:
                 raise UsageError(f"worklist: expected {name} of at least {low}, found {getattr(self, name)}")
-        if self.per_hour <= 0 or self.minutes <= 0 or self.spread < 0:
+        if not (self.per_hour > 0 and self.minutes > 0 and 0 <= self.spread < math.inf):  # nor NaN
             raise UsageError("worklist: expected per_hour and minutes above 0 and spread not below 0")
-        if self.load >= 1:
+        if not self.load < 1:
             raise UsageError(
                 f"worklist: {self.per_hour:g} scans per hour of {self.minutes:g} minutes are more than {self.readers} "
                 f"reader(s) can read (load {self.load:.2f}): the list would grow without end; give a load below 1"

@@ -33,8 +33,9 @@ def write_card(path: Path, spec: Mapping[str, Any], metrics: Mapping[str, Any]) 
         "",
         "## How it was measured\n",
         f"Patient-grouped {len(set(metrics['folds'].values()))}-fold cross-validation, seed {metrics['seed']}; every "
-        "figure is on patients that the networks never saw. Intervals: 95 %, bootstrap over patients for AUC, "
-        "Wilson for rates, on the effective number of slices, since those of one patient are alike. `cross-fitted` "
+        "figure is on patients that the networks never saw. Intervals: 95 %, by patient, since slices of one "
+        "patient are alike: for AUC Obuchowski's, with few patients Newcombe's; for rates Wilson's on the effective "
+        "number of slices (docs/statistics.md). `cross-fitted` "
         "means that calibration and threshold, too, were fitted without the patient's fold.",
         "The choice between variants was made on the same out-of-fold predictions, which flatters them slightly.\n",
         "## Slices\n",

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ichscan.evaluate.calibration import calibrated, fit_platt
-from ichscan.evaluate.curves import bootstrap_auc
+from ichscan.evaluate.delong import area
 from ichscan.evaluate.intervals import clustered_wilson, counts_by_patient, decisions_of
 from ichscan.evaluate.metrics import auc, weighted_log_loss
 from ichscan.evaluate.reliability import expected_calibration_error
@@ -183,12 +183,12 @@ def _figures(
         crossed[here] = calibrated(logits[here], scale, offset)
         cut = _cut(calibrated(logits[rest], scale, offset), labels[rest], folds[rest], specificity)
         decisions[here] = crossed[here] >= cut
-    low, high = bootstrap_auc(p, labels, patients)
+    found = area(p, labels, patients)
     return {
         "positives": int(labels.sum()),
         "n": len(labels),
-        "auc": auc(p, labels),
-        "auc_95": [low, high],
+        "auc": found.auc,
+        "auc_95": [found.low, found.high],
         "ece": expected_calibration_error(p, labels),
         "ece_cross_fitted": expected_calibration_error(crossed, labels),
         "brier_cross_fitted": float(np.mean((crossed - labels) ** 2)),

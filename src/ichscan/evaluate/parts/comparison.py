@@ -77,9 +77,9 @@ def _ranking(one: dict[str, Any]) -> tuple[Cell, ...]:
     shown = (None, "-") if isinstance(brier, str) else (brier["difference"], _interval(brier))
     if isinstance(auc, str):
         return (*counts, auc, None, None, "-", None, *shown)
-    return (
-        *counts, auc["one"], auc["other"], auc["difference"], _interval(auc), auc["delong"]["p_value"], *shown
-    )  # fmt: skip
+    test = auc["delong"]
+    p_value = NOT_ESTIMABLE if np.isnan(test["p_value"]) else test["p_value"]
+    return (*counts, auc["one"], auc["other"], auc["difference"], _interval(test), p_value, *shown)
 
 
 def _decisions(one: dict[str, Any]) -> tuple[Cell, ...]:
@@ -94,15 +94,16 @@ def _decisions(one: dict[str, Any]) -> tuple[Cell, ...]:
 
 
 def _interval(value: dict[str, Any]) -> str:
-    return f"{value['low']:.3f} to {value['high']:.3f}"
+    return "-" if np.isnan(value["low"]) else f"{value['low']:.3f} to {value['high']:.3f}"
 
 
 def _notes(one: Evaluation, other: Evaluation) -> tuple[str, ...]:
     common = int(np.isin(one.slices.ids, other.slices.ids).sum())
     return (
         f"{common:,} slices are predicted by both; {len(one.slices) - common:,} by the first alone, "
-        f"{len(other.slices) - common:,} by the other alone. Differences are first minus other; intervals are "
-        "percentiles over resampled patients, the same for both. Nothing is corrected for the number of comparisons.",
+        f"{len(other.slices) - common:,} by the other alone. Differences are first minus other. Intervals of the AUC's "
+        "difference are DeLong's, by patient; the others are percentiles over resampled patients, the same for both. "
+        "Nothing is corrected for the number of comparisons.",
         f"Thresholds of the other: {other.chosen_on}.",
         *(f"Warning, of the other: {text}" for text in other.data["warnings"]),
     )

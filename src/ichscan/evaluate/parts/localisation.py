@@ -45,7 +45,7 @@ def part(evaluation: Evaluation, options: Options) -> Part:
     facts: dict[str, Any] = {"maps": source, "summary": "not estimable"}
     if rows:
         summary = summarise(rows, options.draws, options.seed)
-        boxes = summarise_boxes(rows, options.draws, options.seed)
+        boxes = summarise_boxes(rows)
         facts |= {"summary": summary, "boxes": boxes, "outside": outside}
         grids = (_by_label(summary), _by_size(summary), _overlap(summary), _boxes(boxes), _outside(outside))
         notes += [source, *_notes(rows, options)]
@@ -100,7 +100,7 @@ def _score(
 def _notes(rows: list[Row], options: Options) -> list[str]:
     notes = [
         f"A hit: the map's maximum lies in a lesion box of the label, or within {TOLERANCE:g} pixels of one. By "
-        "chance: the boxes' share of the inside of the head. Intervals (95 %) are from resampled patients. Areas are "
+        "chance: the boxes' share of the inside of the head. Intervals (95 %) count patients. Areas are "
         "those of boxes, which are larger than the lesions in them.",
         "Overlap is that of the map's part above a share of its maximum, a share chosen on other patients. A box is "
         "marked when the maximum of a connected part lies in it, found when the part's bounding box overlaps it.",

@@ -90,7 +90,7 @@ def _ranking(level: str, facts: Mapping[str, Any]) -> Grid:
 
 
 def _span(auc: Any, name: str) -> str:
-    return "{:.3f} to {:.3f}".format(*auc[name]) if name in auc else ""
+    return "{:.3f} to {:.3f}".format(*auc[name]) if isinstance(auc, dict) and auc.get(name) else ""
 
 
 def _decisions(level: str, facts: Mapping[str, Any]) -> Grid:

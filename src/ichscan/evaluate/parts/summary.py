@@ -19,9 +19,10 @@ def part(evaluation: Evaluation, options: Options) -> Part:
     found = {level: measures[level]["labels"]["any"] for level in LEVELS}
     sentences = tuple(_sentence(level, found[level]) for level in ("patients", "slices"))
     warnings = tuple(f"Warning: {warning}" for warning in evaluation.data["warnings"])
+    told = (f"Thresholds: {evaluation.chosen_on}.",) if "tp" in found["slices"] or "tp" in found["patients"] else ()
     rows = tuple(_row(level, found[level]) for level in LEVELS)
     grid = Grid("summary", "Hemorrhage of any type", COLUMNS, rows)
-    section = Section("summary", "In short", "Details below", (*warnings, *sentences), (grid,))
+    section = Section("summary", "In short", "Details below", (*warnings, *sentences, *told), (grid,))
     return Part("summary", {"sentences": list(sentences)}, (section,))
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from ichscan.datasets.arrow import arrow, read_parquet, write_parquet, write_whole
 from ichscan.datasets.store import SeriesRows, SliceStore
 from ichscan.errors import DataError, InputError, OutputError, UsageError
+from ichscan.evaluate.operating import origin
 from ichscan.evaluate.sources.predicted import Predicted, Rows
 from ichscan.evaluate.sources.trained_on import training_warning
 from ichscan.labels import LABELS
@@ -196,7 +197,7 @@ def _predicted(bundle: "Bundle", store: SliceStore, out: Path) -> Predicted:
          "sha256": bundle.identity.sha256, "out_of_fold": False},
         {"slices": np.array(spec.thresholds["slice"].value), "scans": np.array(spec.thresholds["scan"].value)},
         f"the bundle's own: slices by {spec.thresholds['slice'].rule}, scans by {spec.thresholds['scan'].rule}, "
-        f"chosen on {spec.thresholds['scan'].chosen_on}",
+        f"chosen on {origin(spec)}",
         failed={uid: reason for uid, reason in reasons if reason},
         warnings=(*warned, *(f"{n:,} scans: {text}" for text, n in sorted(said.items()))),
     )  # fmt: skip

@@ -63,9 +63,11 @@ def open_out_of_fold(table: Path, scans: Path, metrics: Path, bundle: Path) -> P
     """
     columns = read_columns(table)
     ids, by_place = named(columns, table)
-    slices = Rows(ids, probabilities(columns, table), folds(columns, table), true_labels(columns, table))
+    y = true_labels(columns.select([n for n in columns.column_names if n.startswith("true_")]), table)
+    slices = Rows(ids, probabilities(columns, table), folds(columns, table), y)
     own = _scans_of(scans, "patient") if scans.is_file() else None
-    about: dict[str, Any] = {"kind": "run", "path": table.parent.name, "part": "validation", "out_of_fold": True}
+    about: dict[str, Any] = {"kind": "run", "path": table.parent.name, "part": "validation"}
+    about["out_of_fold"] = bool((slices.fold >= 0).all())
     cuts, chosen_on = _thresholds_beside(metrics, bundle, own is not None)
     if (bundle / SPEC_FILE).is_file():
         spec = load_spec(bundle)

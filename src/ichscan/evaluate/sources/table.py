@@ -61,7 +61,8 @@ def named(table: "pa.Table", path: Path, key: str = "slice_id") -> tuple["pa.Arr
         pairs = zip(table["patient"].to_pylist(), table["slice"].to_pylist(), strict=True)
         ids, by_place = pa.chunked_array([pa.array([f"{p}#{i}" for p, i in pairs], pa.string())]), True
     else:
-        raise DataError(f"{path}: expected a column {key}, found {', '.join(names)[:200]}")
+        hint = "; separate the columns by commas" if len(names) == 1 else ""
+        raise DataError(f"{path}: expected a column {key}, found {', '.join(names)[:200]}{hint}")
     if ids.null_count:
         raise DataError(f"{path}: {ids.null_count:,} rows have no {key}; give every row one")
     return ids, by_place
@@ -82,6 +83,8 @@ def probabilities(table: "pa.Table", path: Path) -> Float64:
     Raises:
         DataError: no label's column, values outside [0, 1], or rows without value in a column that has some.
     """
+    if not table.num_rows:
+        raise DataError(f"{path}: expected one row per prediction, found none; write the table again")
     p = np.full((table.num_rows, len(LABELS)), np.nan)
     for c, label in enumerate(LABELS):
         if label in table.column_names and table[label].null_count < table.num_rows:
