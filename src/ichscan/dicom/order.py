@@ -8,6 +8,7 @@ import numpy as np
 
 from ichscan.dicom.header import Instance
 from ichscan.dicom.refusal import normal
+from ichscan.dicom.unjudged import MISSING
 from ichscan.errors import GeometryError
 from ichscan.types import Float64
 
@@ -139,7 +140,7 @@ def _irregularities(instances: tuple[Instance, ...], positions: Float64) -> list
     missing = np.flatnonzero(steps > GAP * np.maximum(np.median(steps), local if mixed else 0.0))
     if len(missing):
         shown = ", ".join(f"{steps[i]:.1f} mm after slice {i + 1}" for i in missing[:3])
-        notes.append(f"Slices are missing at {len(missing)} places ({shown}): what lies there is not judged.")
+        notes.append(f"{MISSING}{len(missing)} places ({shown}): what lies there is not judged.")
     elif not mixed and float(steps.max() - steps.min()) > 0.1 * float(np.median(steps)):
         notes.append(f"Irregular slice distance, {steps.min():.2f} to {steps.max():.2f} mm: kept as acquired.")
     return notes

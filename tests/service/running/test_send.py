@@ -14,10 +14,12 @@ import pytest
 pytest.importorskip("highdicom", reason="the extra `report` is not installed")
 pytest.importorskip("pynetdicom", reason="the extra `serve` is not installed")
 
+from sqlalchemy import delete
 from tests.service.running.archive import STORED, Archive
 from tests.service.running.box import free_port
 from tests.service.running.held import Held
 
+from ichscan.errors import UsageError
 from ichscan.model.bundle import load_bundle
 from ichscan.service.jobs import deliver
 from ichscan.service.jobs.deliver import Sender
@@ -25,8 +27,9 @@ from ichscan.service.jobs.worker import Worker
 from ichscan.service.send import dicomweb, dimse
 from ichscan.service.send.failure import DeliveryError
 from ichscan.service.send.http import authorization, post
-from ichscan.service.settings import DicomSettings, Hook, Peer, SendSettings, WebPeer
-from ichscan.service.tables import Audit, Job
+from ichscan.service.settings import DicomSettings, Hook, Peer, SendSettings, Settings, WebPeer
+from ichscan.service.tables import Audit, Instance, Job
+from ichscan.service.validate import validate
 
 NODE = DicomSettings()
 
@@ -260,6 +263,25 @@ def test_what_never_arrives_is_set_aside_and_a_silent_receiver_is_spared(ready: 
     job = held.rows(Job)[1]
     assert job.state == "set_aside"
     assert "not tried" in job.error
+
+
+def test_a_result_without_objects_is_no_delivery(ready: Callable[..., Held]) -> None:
+    peers = (Peer("archive", "ARCHIVE", port=9),)
+    held = ready(SendSettings(to=("archive",), exports=("sr",)), peers)
+    with held.database.write() as session:
+        session.execute(delete(Instance).where(Instance.made_here.is_(True)))
+    assert Sender(held.settings, held.database, "sender").run_once()
+    job = held.rows(Job)[-1]
+    assert (job.state, job.attempts) == ("set_aside", 1)
+    assert job.error == "archive: the objects could not be made: nothing was sent"
+
+
+def test_receivers_need_structured_reports() -> None:
+    peers = DicomSettings(peers=(Peer("archive", "ARCHIVE", port=9),))
+    with pytest.raises(UsageError, match='expected "sr"'):
+        validate(Settings(dicom=peers, send=SendSettings(to=("archive",), exports=("heatmaps",))))
+    with pytest.raises(UsageError, match="back_to_sender: expected"):
+        validate(Settings(dicom=DicomSettings(peers=(Peer("ct", "CT1"),)), send=SendSettings(back_to_sender=True)))
 
 
 def test_a_receiver_that_left_the_settings(ready: Callable[..., Held]) -> None:
