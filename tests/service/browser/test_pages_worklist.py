@@ -98,6 +98,18 @@ def test_arrivals_are_shown_as_they_happen(open_page: "Callable[..., Page]", ser
     page.wait_for_selector("tr[data-study='99'].present", timeout=3000)
 
 
+def test_what_happened_while_a_proxy_refused_is_shown(open_page: "Callable[..., Page]", service: FakeService) -> None:
+    page = open_page("/")
+    page.wait_for_selector(".live.open")
+    service.away = True
+    page.wait_for_selector(".live:not(.open)")
+    page.wait_for_timeout(4000)  # the browser has asked once more, and was refused
+    service.studies[99] = FakeStudy(row(99, "Sample^Missed", suspected=True, probability=0.9))
+    service.publish("result", 99)
+    service.away = False
+    page.wait_for_selector("tr[data-study='99'].present", timeout=10_000)
+
+
 def test_upload(open_page: "Callable[..., Page]", service: FakeService, tmp_path: Path) -> None:
     (tmp_path / "one.dcm").write_bytes(b"x" * 1000)
     (tmp_path / "note.txt").write_text("x")

@@ -3,7 +3,7 @@ import { h, refill } from "../dom";
 import { renderingEngine } from "../imaging/engine";
 import { seriesOfAnswer } from "../imaging/series";
 import { statusText } from "../labels";
-import { subscribe } from "../live";
+import { OPEN, subscribe } from "../live";
 import { go, type Page } from "../router";
 import { toast } from "../toast";
 import type { Delivery, Row, SeriesImages, Study } from "../types";
@@ -108,7 +108,8 @@ export async function studyPage(id: number, query: URLSearchParams): Promise<Pag
 
   const generation = study.result_id;
   const unsubscribe = subscribe((event) => {
-    if (event.study_id === id && (event.kind === "result" || event.kind === "study")) void renewed(id, generation, news, viewer === null);
+    const concerns = event.kind === OPEN || event.study_id === id;
+    if (concerns && [OPEN, "result", "study"].includes(event.kind)) void renewed(id, generation, news, viewer === null);
   });
   const actions = viewer?.actions;
   const ignore = listen(actions ?? withoutImages(outside));
