@@ -183,11 +183,11 @@ def ready(tmp_path: Path, fake_bundle: Path) -> Iterator[Callable[..., Held]]:
     """A study that was analysed, whose deliveries wait."""
     opened: list[Held] = []
 
-    def make(send: SendSettings, peers: tuple[Peer, ...] = ()) -> Held:
+    def make(send: SendSettings, peers: tuple[Peer, ...] = (), **tags: object) -> Held:
         one = Held(tmp_path / f"data{len(opened)}", send=send)
         opened.append(one)
         one.settings = replace(one.settings, dicom=replace(one.settings.dicom, peers=peers))
-        one.due()
+        one.due(**tags)
         Worker(one.settings, one.database, load_bundle(fake_bundle, threads=1), "worker").run_once()
         return one
 
@@ -219,11 +219,15 @@ def test_hooks(ready: Callable[..., Held], web: Web, tmp_path: Path) -> None:
 
 
 def test_demo_tells_no_identifiers(ready: Callable[..., Held], web: Web) -> None:
-    held = ready(SendSettings(hooks=(Hook("json", web.url, only_positive=False),), exports=()))
+    hooks = (Hook("json", web.url, only_positive=False), Hook("fhir", web.url, kind="fhir", only_positive=False))
+    held = ready(SendSettings(hooks=hooks, exports=()), SeriesDescription="Secret ward")
     settings = replace(held.settings, web=replace(held.settings.web, demo=True))
-    assert Sender(settings, held.database, "sender").run_once()
-    assert b"SECRET" not in web.requests[0][2]
-    assert "study_instance_uid" not in json.loads(web.requests[0][2])
+    sender = Sender(settings, held.database, "sender")
+    assert sender.run_once()
+    assert sender.run_once()
+    bodies = [body for _, _, body in web.requests]
+    assert [b"SECRET" in body.upper() for body in bodies] == [False, False]
+    assert "study_instance_uid" not in json.loads(bodies[0])
 
 
 def test_after_an_hour_away_everything_goes_at_once(ready: Callable[..., Held], fake_bundle: Path) -> None:

@@ -24,6 +24,7 @@ from ichscan.service.send import dicomweb, dimse, hook
 from ichscan.service.send.failure import DeliveryError
 from ichscan.service.settings import Hook, Peer, Settings, WebPeer
 from ichscan.service.tables import Instance, Job, Result, Series, Study
+from ichscan.service.web.demo import hidden_result
 
 T = TypeVar("T", Peer, WebPeer, Hook)
 LOG: Final = logging.getLogger(__name__)
@@ -157,7 +158,9 @@ def _parcel(session: Session, settings: Settings, claimed: Claimed) -> Parcel | 
         return None
     made = select(Instance.path).join(Series).where(Series.study_id == study.id, Instance.made_here.is_(True))
     paths = tuple(settings.folder / path for path in session.scalars(made.order_by(Instance.id)))
-    return Parcel(paths, notice(study, settings.web.demo), list(result.content), study.images_deleted is not None)
+    demo = settings.web.demo
+    content = [hidden_result(one) for one in result.content] if demo else list(result.content)
+    return Parcel(paths, notice(study, demo), content, study.images_deleted is not None)
 
 
 def _send(settings: Settings, claimed: Claimed, parcel: Parcel) -> int:
