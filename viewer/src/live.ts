@@ -1,6 +1,8 @@
 import type { LiveEvent } from "./types";
 
 type Listener = (event: LiveEvent) => void;
+/** Kind of the event that says that the connection stands (again): what is shown may be old. */
+export const OPEN = "open";
 const listeners = new Set<Listener>();
 const states = new Set<(open: boolean) => void>();
 let source: EventSource | null = null;
@@ -12,12 +14,18 @@ function say(now: boolean): void {
   states.forEach((tell) => tell(now));
 }
 
-/** Listens to what changes in the service; the browser itself asks for what it missed (Last-Event-ID). */
+/**
+ * Listens to what changes in the service. The browser itself asks for what it missed (Last-Event-ID), but not after a
+ * connection that was refused, as by a proxy while the service starts again.
+ */
 export function connect(): void {
   if (source && source.readyState !== EventSource.CLOSED) return;
   window.clearTimeout(retry);
   source = new EventSource("/api/events");
-  source.onopen = () => say(true);
+  source.onopen = () => {
+    say(true);
+    listeners.forEach((tell) => tell({ kind: OPEN, study_id: null, text: "" }));
+  };
   source.onmessage = (message: MessageEvent<string>) => {
     const event = JSON.parse(message.data) as LiveEvent;
     listeners.forEach((tell) => tell(event));

@@ -2,6 +2,7 @@
 
 import argparse
 import importlib.util
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -105,7 +106,11 @@ def run(arguments: argparse.Namespace) -> int:
         None: _serve, "check": _check, "status": _status, "user": _user, "token": _token, "backup": _backup,
         "restore": _restore, "fetch": _fetch,
     }  # fmt: skip
-    return actions[arguments.action](settings, arguments)
+    before = os.umask(0o077)  # any action may be the first to make the folder or the database: nobody else's
+    try:
+        return actions[arguments.action](settings, arguments)
+    finally:
+        os.umask(before)
 
 
 def _settings(config: Path | None) -> "Settings":

@@ -10,6 +10,7 @@ from ichscan.dicom.header import Instance
 from ichscan.dicom.refusal import normal
 from ichscan.dicom.series import Series
 from ichscan.dicom.stacks import Stack
+from ichscan.dicom.unjudged import SHORT
 
 MIN_SLICES: Final = 3
 """Fewest slices of a scan: a slice with a neighbour on either side."""
@@ -132,7 +133,7 @@ def _warnings(stack: Stack) -> list[str]:
         notes.append("Modality (0008,0060) is absent: taken for CT.")
     covered = _coverage(stack)
     if covered is not None and covered < HEAD_COVERAGE_MM:
-        notes.append(f"The slices cover {covered:.0f} mm, less than a whole head: the rest is not judged.")
+        notes.append(f"{SHORT}{covered:.0f} mm, less than a whole head: the rest is not judged.")
     return notes
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from ichscan.dicom.choose import is_bone
 from ichscan.dicom.header import Instance
 from ichscan.dicom.refusal import normal
+from ichscan.dicom.unjudged import MISSING
 from ichscan.errors import GeometryError
 from ichscan.types import Float64
 
@@ -141,7 +142,7 @@ def _irregularities(instances: tuple[Instance, ...], positions: Float64) -> list
     if len(missing):
         shown = ", ".join(f"{steps[i]:.1f} mm after slice {i + 1}" for i in missing[:3])
         places = "1 place" if len(missing) == 1 else f"{len(missing)} places"
-        notes.append(f"Slices are missing at {places} ({shown}): what lies there is not judged.")
+        notes.append(f"{MISSING}{places} ({shown}): what lies there is not judged.")
     elif not mixed and float(steps.max() - steps.min()) > 0.1 * float(np.median(steps)):
         notes.append(f"Irregular slice distance, {steps.min():.2f} to {steps.max():.2f} mm: kept as acquired.")
     return notes

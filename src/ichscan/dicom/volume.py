@@ -17,6 +17,7 @@ from ichscan.dicom.pixels import decode
 from ichscan.dicom.quiet import quiet_pydicom
 from ichscan.dicom.refusal import pixel_fault
 from ichscan.dicom.series import NiftiFile, Series, WindowedImages
+from ichscan.dicom.unjudged import LEFT_OUT
 from ichscan.errors import NotAnalysableError, PixelError, UnreadableFileError
 from ichscan.types import Int16, Volume
 
@@ -93,7 +94,7 @@ def _load(series: Series, ordered: Ordered) -> Volume:
         gaps=gaps(positions),
         warnings=(
             *series.warnings, *ordered.warnings, *_spacing_notes(first), *_counted(notes, len(kept)),
-            *(f"Left out: {fault}" for _, fault in sorted(faults.items())),
+            *(f"{LEFT_OUT}{fault}" for _, fault in sorted(faults.items())),
         ),
     )  # fmt: skip
 

@@ -43,10 +43,10 @@ def _settings(settings: Settings) -> str:
 
 
 def _disk(settings: Settings) -> str:
-    from ichscan.report.write import make_folder
     from ichscan.service.capacity import Capacity
+    from ichscan.service.disk import make_private
 
-    make_folder(settings.folder)
+    make_private(settings.folder)
     Capacity(settings).check()
     return f"{shutil.disk_usage(settings.folder).free / 1e9:.1f} GB free at {settings.folder}"
 

@@ -8,7 +8,7 @@ from ichscan.errors import OutputError
 
 
 def make_private(folder: Path) -> None:
-    """Makes a folder that only this user may look into: it will hold images of patients.
+    """Makes a folder, or closes one that is there, so that only this user may look into it: images will be in it.
 
     Raises:
         OutputError: it cannot be made.
@@ -16,6 +16,9 @@ def make_private(folder: Path) -> None:
     try:
         folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         folder.mkdir(exist_ok=True, mode=0o700)
+        found = folder.stat()
+        if found.st_mode & 0o077 and hasattr(os, "geteuid") and found.st_uid == os.geteuid():
+            folder.chmod(0o700)  # somebody made it beforehand
     except OSError as error:
         raise OutputError(f"{folder}: cannot be made ({error.strerror}); give another folder") from error
 

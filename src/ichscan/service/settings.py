@@ -163,7 +163,7 @@ class SendSettings:
     Attributes:
         to: names of `dicom.peers` and `send.web_peers`.
         back_to_sender: also to the peer that the study came from.
-        exports: DICOM objects made: "sr" (with key objects), "heatmaps" (parametric map, secondary captures), "fhir".
+        exports: DICOM objects made: "sr" (with key objects); with it also "heatmaps" (parametric map, captures).
         web_peers: DICOMweb servers.
         hooks: addresses that are told.
         attempts: after so many the delivery is set aside, and told.
@@ -211,7 +211,7 @@ class AlarmSettings:
         score_distance: Kolmogorov-Smirnov distance of scan probabilities.
         volume: change of studies a day, as a share of what they were.
         silence: times the longest pause between two studies, after which a scanner counts as silent.
-        late_min: minutes that an analysis may wait before it counts as late.
+        late_min: minutes that an analysis or a delivery may wait before it counts as late.
     """
 
     days: float = 7.0

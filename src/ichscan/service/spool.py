@@ -138,6 +138,16 @@ def entries(folder: Path) -> list[Entry]:
     return [_entry(spool / name) for name in names]
 
 
+def oldest_file(folder: Path) -> float | None:
+    """Since when the image that comes next has lain in the spool, seconds since 1970; None when there is none."""
+    try:
+        first = min((name for name in os.listdir(folder / FOLDER) if name.endswith(IMAGE)), default=None)
+        # not st_mtime, which is older than the name of an image that a start put back
+        return None if first is None else (folder / FOLDER / first).stat().st_ctime
+    except OSError:  # registered meanwhile; whether the folder can be used, `Capacity` tells
+        return None
+
+
 def spool_name(order: int, unique: str, source: str) -> str:
     """Name of a file in the spool, without strikes and suffix."""
     packed = base64.urlsafe_b64encode(source.encode("utf-8", "replace")[:_SOURCE_BYTES]).decode().rstrip("=")

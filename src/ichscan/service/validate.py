@@ -85,6 +85,11 @@ def _send(settings: Settings) -> None:
     for name in send.exports:
         if name not in EXPORTS:
             raise UsageError(f"send.exports: expected some of {', '.join(EXPORTS)}, found {name!r}")
+    if "sr" not in send.exports and (send.to or send.back_to_sender):
+        raise UsageError('send.exports: expected "sr", since send.to or send.back_to_sender names receivers; without '
+                         "it no DICOM objects are made")  # fmt: skip
+    if send.back_to_sender and not (callable_peers or web_peers):
+        raise UsageError("send.back_to_sender: expected dicom.peers with a port, or send.web_peers, found none")
     receivers: list[WebPeer | Hook] = [*send.web_peers, *send.hooks]
     for one in receivers:
         if not one.url.startswith(("https://", "http://")):

@@ -10,13 +10,13 @@ from ichscan.service.tables import ANALYSED, NOT_ANALYSABLE, SET_ASIDE, Study
 SUSPECTED: Final = 4.0
 UNCERTAIN: Final = 3.0
 UNTOLD: Final = 2.0
-"""Nothing is said of the scan: a person must look."""
+"""Nothing is said of the scan, or of a part of it: a person must look."""
 WAITING: Final = 1.0
 NEGATIVE: Final = 0.0
 
 
 def priority_of(study: Study) -> float:
-    """Higher comes first: suspected by probability, uncertain, not analysed, waiting, negative.
+    """Higher comes first: suspected by probability, uncertain, not (or not wholly) analysed, waiting, negative.
 
     A suspicion stands until a later analysis takes it back, also while late images are awaited. Of equal ones the older
     comes first: read the list in `order()`.
@@ -27,7 +27,9 @@ def priority_of(study: Study) -> float:
         return UNTOLD
     if "uncertain" in (study.states or {}).values():
         return UNCERTAIN
-    return NEGATIVE if study.status == ANALYSED else WAITING
+    if study.status == ANALYSED:
+        return UNTOLD if study.reason else NEGATIVE
+    return WAITING
 
 
 def order() -> tuple[ColumnElement[Any] | InstrumentedAttribute[Any], ...]:

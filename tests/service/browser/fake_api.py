@@ -32,6 +32,7 @@ class FakeService:
         self.user: str | None = None
         self.must_change = False
         self.late_min: float | None = None
+        self.away = False
         self.demo = False
         self.calls: list[tuple[str, str, Any]] = []
         self.events: list[dict[str, Any]] = []
@@ -134,6 +135,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def _stream(self) -> None:
         service = self.server.service
+        if service.away:
+            return self._json({"detail": "away"}, HTTPStatus.NOT_FOUND)
         self.send_response(HTTPStatus.OK)
         self.send_header("Content-Type", "text/event-stream")
         self.send_header("Connection", "close")
@@ -142,7 +145,7 @@ class Handler(BaseHTTPRequestHandler):
         sent = len(service.events)
         try:
             self.wfile.write(b": open\n\n")
-            while not service.stopping and service.user is not None:
+            while not service.stopping and not service.away and service.user is not None:
                 with service.changed:
                     service.changed.wait(0.5)
                     new = service.events[sent:]

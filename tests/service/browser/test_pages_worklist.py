@@ -55,6 +55,23 @@ def test_late_analyses_are_told(open_page: "Callable[..., Page]", service: FakeS
     until(lambda: page.locator(".worklist > .problem").inner_text() == "")
 
 
+def test_a_suspicion_stays_and_half_a_head_is_not_called_clear(
+    open_page: "Callable[..., Page]", service: FakeService
+) -> None:
+    clear = dict.fromkeys(service.studies[1].row["states"], "absent")
+    half = {"suspected": False, "states": clear, "reason": "9 images cannot be read and were not judged"}
+    service.studies[1].row |= half
+    service.studies[2].row |= {"suspected": True, "status": "receiving"}
+    page = open_page("/")
+    for number, verdict, below in ((1, "Incomplete", half["reason"]), (2, "Suspected", "Receiving")):
+        cell = page.locator(f"tr[data-study='{number}'] .result")
+        assert (cell.locator(".verdict").inner_text(), cell.locator(".reason").inner_text()) == (verdict, below)
+    page.click("tr[data-study='1'] a")
+    page.wait_for_selector(f".side .problem:has-text('{half['reason']}')")
+    page.goto(page.url.replace("/studies/1", "/studies/2"))
+    page.wait_for_selector(".side .problem:has-text('This is an earlier result')")
+
+
 def test_keys_open_a_study(open_page: "Callable[..., Page]") -> None:
     page = open_page("/")
     page.wait_for_selector("tr[data-study] a:focus")
@@ -79,6 +96,18 @@ def test_arrivals_are_shown_as_they_happen(open_page: "Callable[..., Page]", ser
     service.studies[99].row |= {"status": "analysed", "suspected": True, "probability": 0.9}
     service.publish("result", 99)
     page.wait_for_selector("tr[data-study='99'].present", timeout=3000)
+
+
+def test_what_happened_while_a_proxy_refused_is_shown(open_page: "Callable[..., Page]", service: FakeService) -> None:
+    page = open_page("/")
+    page.wait_for_selector(".live.open")
+    service.away = True
+    page.wait_for_selector(".live:not(.open)")
+    page.wait_for_timeout(4000)  # the browser has asked once more, and was refused
+    service.studies[99] = FakeStudy(row(99, "Sample^Missed", suspected=True, probability=0.9))
+    service.publish("result", 99)
+    service.away = False
+    page.wait_for_selector("tr[data-study='99'].present", timeout=10_000)
 
 
 def test_upload(open_page: "Callable[..., Page]", service: FakeService, tmp_path: Path) -> None:

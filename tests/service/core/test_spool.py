@@ -10,6 +10,7 @@ import pytest
 
 from ichscan.errors import OutputError
 from ichscan.service.capacity import HELD
+from ichscan.service.disk import make_private
 from ichscan.service.errors import FullError
 from ichscan.service.settings import Settings, StorageSettings
 from ichscan.service.spool import CHECK_BYTES, Spool, entries
@@ -36,6 +37,8 @@ def test_file_is_written_as_received(settings: Settings) -> None:
 
 def test_nobody_else_may_look_into_the_folder(settings: Settings) -> None:
     Spool(settings)
+    settings.folder.chmod(0o755)  # as somebody may have made it beforehand
+    make_private(settings.folder)
     assert settings.folder.stat().st_mode & 0o777 == 0o700
     assert (settings.folder / "spool").stat().st_mode & 0o777 == 0o700
 

@@ -19,6 +19,7 @@ EXPECTED = [
     },
     {"status": "not_analysable", "states": {}},
     {"status": "set_aside", "first_received": 2000.0},
+    {"status": "analysed", "first_received": 3000.0, "states": {"any": "absent"}, "reason": "the half of a head"},
     {"status": "receiving", "first_received": 500.0},
     {"status": "waiting", "first_received": 600.0},
     {"status": "analysing", "first_received": 700.0},

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 from tests.service.feedback.ward import DAY, NOW, Ward
 
 from ichscan.service.feedback.alarms import current, watch
@@ -249,3 +249,19 @@ def test_silence_and_late_analyses_are_told(ward: Ward) -> None:
             "late",
             "silence",
         ]  # the worker died
+
+
+def test_results_that_do_not_arrive_are_told(ward: Ward) -> None:
+    study = ward.study(time=NOW - 3600)
+    facts = {"study_id": study, "generation": 1}
+    with ward.database.write() as session:
+        session.get_one(Study, study).analysed_generation = 1
+        session.add(Job(kind="send", target="pacs", state="queued", created=NOW - 16 * 60, **facts))
+        session.add(Job(kind="hook", target="pager", state="set_aside", created=NOW - DAY, **facts))
+        session.add(Job(kind="store", target="web", state="queued", created=NOW - 60, **facts))
+    (begun,) = watch(ward.database, ward.settings, NOW)
+    assert begun.key == ("undelivered", "")
+    assert begun.sentence.startswith("results that did not arrive at pacs (1), pager (1):")
+    with ward.database.write() as session:
+        session.execute(update(Job).values(state="done"))
+        assert current(session, ward.settings, NOW) == []

@@ -277,3 +277,11 @@ def test_systemd_takes_the_unit(project_root: Path, tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
     ours = [line for line in done.stderr.splitlines() if "ichscan" in line]
     assert not ours
+
+
+def test_what_a_check_makes_is_nobody_elses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    main(["serve", "check"])
+    made = [tmp_path / "ichscan-data", *(tmp_path / "ichscan-data").iterdir()]
+    assert tmp_path / "ichscan-data" / "ichscan.sqlite3" in made
+    assert [path.name for path in made if stat.S_IMODE(path.stat().st_mode) & 0o077] == []

@@ -14,10 +14,12 @@ import pytest
 pytest.importorskip("highdicom", reason="the extra `report` is not installed")
 pytest.importorskip("pynetdicom", reason="the extra `serve` is not installed")
 
+from sqlalchemy import delete
 from tests.service.running.archive import STORED, Archive
 from tests.service.running.box import free_port
 from tests.service.running.held import Held
 
+from ichscan.errors import UsageError
 from ichscan.model.bundle import load_bundle
 from ichscan.service.jobs import deliver
 from ichscan.service.jobs.deliver import Sender
@@ -25,8 +27,9 @@ from ichscan.service.jobs.worker import Worker
 from ichscan.service.send import dicomweb, dimse
 from ichscan.service.send.failure import DeliveryError
 from ichscan.service.send.http import authorization, post
-from ichscan.service.settings import DicomSettings, Hook, Peer, SendSettings, WebPeer
-from ichscan.service.tables import Audit, Job
+from ichscan.service.settings import DicomSettings, Hook, Peer, SendSettings, Settings, WebPeer
+from ichscan.service.tables import Audit, Instance, Job
+from ichscan.service.validate import validate
 
 NODE = DicomSettings()
 
@@ -180,11 +183,11 @@ def ready(tmp_path: Path, fake_bundle: Path) -> Iterator[Callable[..., Held]]:
     """A study that was analysed, whose deliveries wait."""
     opened: list[Held] = []
 
-    def make(send: SendSettings, peers: tuple[Peer, ...] = ()) -> Held:
+    def make(send: SendSettings, peers: tuple[Peer, ...] = (), **tags: object) -> Held:
         one = Held(tmp_path / f"data{len(opened)}", send=send)
         opened.append(one)
         one.settings = replace(one.settings, dicom=replace(one.settings.dicom, peers=peers))
-        one.due()
+        one.due(**tags)
         Worker(one.settings, one.database, load_bundle(fake_bundle, threads=1), "worker").run_once()
         return one
 
@@ -216,11 +219,15 @@ def test_hooks(ready: Callable[..., Held], web: Web, tmp_path: Path) -> None:
 
 
 def test_demo_tells_no_identifiers(ready: Callable[..., Held], web: Web) -> None:
-    held = ready(SendSettings(hooks=(Hook("json", web.url, only_positive=False),), exports=()))
+    hooks = (Hook("json", web.url, only_positive=False), Hook("fhir", web.url, kind="fhir", only_positive=False))
+    held = ready(SendSettings(hooks=hooks, exports=()), SeriesDescription="Secret ward")
     settings = replace(held.settings, web=replace(held.settings.web, demo=True))
-    assert Sender(settings, held.database, "sender").run_once()
-    assert b"SECRET" not in web.requests[0][2]
-    assert "study_instance_uid" not in json.loads(web.requests[0][2])
+    sender = Sender(settings, held.database, "sender")
+    assert sender.run_once()
+    assert sender.run_once()
+    bodies = [body for _, _, body in web.requests]
+    assert [b"SECRET" in body.upper() for body in bodies] == [False, False]
+    assert "study_instance_uid" not in json.loads(bodies[0])
 
 
 def test_after_an_hour_away_everything_goes_at_once(ready: Callable[..., Held], fake_bundle: Path) -> None:
@@ -260,6 +267,25 @@ def test_what_never_arrives_is_set_aside_and_a_silent_receiver_is_spared(ready: 
     job = held.rows(Job)[1]
     assert job.state == "set_aside"
     assert "not tried" in job.error
+
+
+def test_a_result_without_objects_is_no_delivery(ready: Callable[..., Held]) -> None:
+    peers = (Peer("archive", "ARCHIVE", port=9),)
+    held = ready(SendSettings(to=("archive",), exports=("sr",)), peers)
+    with held.database.write() as session:
+        session.execute(delete(Instance).where(Instance.made_here.is_(True)))
+    assert Sender(held.settings, held.database, "sender").run_once()
+    job = held.rows(Job)[-1]
+    assert (job.state, job.attempts) == ("set_aside", 1)
+    assert job.error == "archive: the objects could not be made: nothing was sent"
+
+
+def test_receivers_need_structured_reports() -> None:
+    peers = DicomSettings(peers=(Peer("archive", "ARCHIVE", port=9),))
+    with pytest.raises(UsageError, match='expected "sr"'):
+        validate(Settings(dicom=peers, send=SendSettings(to=("archive",), exports=("heatmaps",))))
+    with pytest.raises(UsageError, match="back_to_sender: expected"):
+        validate(Settings(dicom=DicomSettings(peers=(Peer("ct", "CT1"),)), send=SendSettings(back_to_sender=True)))
 
 
 def test_a_receiver_that_left_the_settings(ready: Callable[..., Held]) -> None:

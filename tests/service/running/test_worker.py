@@ -19,10 +19,12 @@ from tests.service.running.box import environment
 from tests.service.running.held import Held
 from tests.service.running.scans import study
 
+from ichscan.dicom.unjudged import MISSING, SHORT
 from ichscan.errors import InputError, OutputError
 from ichscan.model.bundle import Bundle, load_bundle
 from ichscan.service.imagery import Imagery, cache_folder
 from ichscan.service.jobs import worker as module
+from ichscan.service.jobs.analyse import Analysis
 from ichscan.service.jobs.due import analyse_again, queue_due
 from ichscan.service.jobs.queue import claim
 from ichscan.service.jobs.worker import Worker, clean_up
@@ -63,7 +65,9 @@ def test_an_analysis_becomes_the_current_result(held: Held, bundle: Bundle) -> N
     assert worker.run_once()
     assert not worker.run_once()
     (told,), (result,) = held.rows(Study), held.rows(Result)
-    assert (told.status, told.analysed_generation, told.reason) == (ANALYSED, told.generation, "")
+    assert (told.status, told.analysed_generation, told.reason) == (
+        ANALYSED, told.generation, "The slices cover 30 mm, less than a whole head: the rest is not judged"
+    )  # fmt: skip
     assert told.probability == result.content[0]["scan"]["any"]["probability"]
     assert told.states.keys() == result.content[0]["scan"].keys()
     assert result.current
@@ -81,6 +85,38 @@ def test_an_analysis_becomes_the_current_result(held: Held, bundle: Bundle) -> N
     ]  # fmt: skip
     assert "result" in [one.kind for one in held.rows(Event)]
     assert not list((held.settings.folder / "results").glob("tmp-*"))
+
+
+def test_what_could_not_be_read_is_told_without_the_folders_of_this_machine(held: Held, bundle: Bundle) -> None:
+    files = study(1, 24)
+    files[3:5] = [file[:-100] for file in files[3:5]]
+    held.receive(files)
+    with held.database.write() as session:
+        analyse_again(session, 1, time.time())
+    assert _worker(held, bundle).run_once()
+    told, (result,) = held.study(), held.rows(Result)
+    assert (told.status, told.reason) == (ANALYSED, "2 images cannot be read and were not judged")
+    assert any(one.startswith("Left out: ") for one in result.content[0]["warnings"])
+    made = [path for path in (held.settings.folder / result.folder).rglob("*") if path.is_file()]
+    assert {".dcm", ".txt", ".html", ".json"} <= {path.suffix for path in made}
+    assert [path.name for path in made if str(held.settings.folder).encode() in path.read_bytes()] == []
+
+
+def test_a_hole_counts_unless_another_series_shows_the_whole_head() -> None:
+    short, hole = f"{SHORT}16 mm, less than a whole head: the rest is not judged.", f"{MISSING}1 place."
+    one, other, whole = ({"status": "analysed", "warnings": [told, "Tilted."]} for told in (short, hole, "Lossy."))
+    assert Analysis([one, other]).reason == f"{short[:-1]}; {hole[:-1]}"
+    assert Analysis([one, other, whole]).reason == ""
+    assert Analysis([whole], failed=["2.dcm: cannot be read"]).reason == "2.dcm: cannot be read"
+
+
+def test_a_study_that_cannot_be_analysed_is_no_error(
+    held: Held, bundle: Bundle, caplog: pytest.LogCaptureFixture
+) -> None:
+    held.due(Modality="MR")
+    _worker(held, bundle).run_once()
+    assert held.study().status == "not_analysable"
+    assert [one.message for one in caplog.records if one.levelname == "ERROR"] == []
 
 
 def test_later_images_make_a_new_current_result(held: Held, bundle: Bundle) -> None:
@@ -182,7 +218,8 @@ def test_a_full_disk_is_waited_for(held: Held, bundle: Bundle, monkeypatch: pyte
     assert held.study().status == WAITING
     assert "No space" in held.study().reason
     assert _worker(held, bundle).run_once()
-    assert (held.study().status, held.study().reason) == (ANALYSED, "")
+    assert held.study().status == ANALYSED
+    assert "No space" not in held.study().reason
 
 
 def test_only_what_can_be_analysed_is_sent_or_one_reason(held: Held, bundle: Bundle) -> None:

@@ -220,6 +220,7 @@ def test_trails_and_system(analysed: Box) -> None:
     system = client.get("/api/system").json()
     assert system["model"].startswith("fake")
     assert system["storage"]["free"] > 0
+    assert system["storage"]["held"] > 0
 
 
 def test_metrics(analysed: Box) -> None:

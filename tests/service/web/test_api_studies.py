@@ -38,6 +38,13 @@ def test_late_analyses_are_told(analysed: Box) -> None:
     assert analysed.logged_in().get("/api/studies").json()["late_min"] == pytest.approx(20, abs=1)
 
 
+def test_images_that_nobody_registers_are_late(analysed: Box) -> None:
+    analysed.spool.accept([b"x"], "dimse:CT1")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ichscan.service.web.studies.now", lambda: time.time() + 20 * 60)
+        assert analysed.logged_in().get("/api/studies").json()["late_min"] == pytest.approx(20, abs=1)
+
+
 @pytest.mark.parametrize(
     ("query", "search", "count"),
     [
@@ -184,6 +191,15 @@ def test_marking_read(analysed: Box) -> None:
     assert client.post("/api/studies/1/read", json={"read": False}).json()["read_at"] is None
     assert [row.action for row in analysed.rows(Audit)][:2] == ["read", "worklist"]
     assert [row.text for row in analysed.rows(Event)][-2:] == ["read", "unread"]
+
+
+def test_marking_read_what_has_another_result(analysed: Box) -> None:
+    client = analysed.logged_in()
+    for seen in (2, None):
+        answer = client.post("/api/studies/1/read", json={"read": True, "result_id": seen})
+        assert (answer.status_code, "load it again" in answer.json()["detail"]) == (409, True)
+    assert client.get("/api/studies/1").json()["read_at"] is None
+    assert client.post("/api/studies/1/read", json={"read": True, "result_id": 1}).status_code == 200
 
 
 def test_analysing_again(analysed: Box) -> None:

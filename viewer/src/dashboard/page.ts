@@ -2,7 +2,7 @@ import { get, told } from "../api";
 import { h, icon, refill } from "../dom";
 import { duration } from "../format";
 import { LABELS, nameOf } from "../labels";
-import { subscribe } from "../live";
+import { OPEN, subscribe } from "../live";
 import type { Page } from "../router";
 import { table } from "../admin/table";
 import { type Bar, bars, figure, percent, share } from "./chart";
@@ -58,7 +58,7 @@ function cards(total: Figures): HTMLElement {
 function alarms(found: Dashboard): HTMLElement {
   const { watch } = found;
   const text = `The last ${watch.days} days against the ${watch.baseline_days} days before, from ${watch.least} studies on; `
-    + "silent scanners and analyses that wait.";
+    + "silent scanners, analyses that wait, results that did not arrive.";
   if (found.alarms.length === 0) {
     return h("p", { class: "calm row" }, icon("check"), "No alarm.", h("span", { class: "dim" }, text));
   }
@@ -121,7 +121,7 @@ export async function dashboardPage(): Promise<Page> {
     }
   };
   await load();
-  const unsubscribe = subscribe((event) => { if (event.kind === "alarm") void load(); });
+  const unsubscribe = subscribe((event) => { if ([OPEN, "alarm"].includes(event.kind)) void load(); });
   return {
     title: "Dashboard",
     element: h("main", { id: "main", class: "dashboard" },

@@ -11,11 +11,12 @@ export interface FindingList {
   update: (label: Label, index: number) => void;
 }
 
-function summary(findings: Record<Label, Finding>): { kind: string; text: string } {
+function summary(findings: Record<Label, Finding>, unjudged: string): { kind: string; text: string } {
   const any = findings["any"];
   const others = Object.values(findings);
   if (any?.state === "present") return { kind: "present", text: "Hemorrhage suspected" };
   if (others.some((one) => one.state !== "absent")) return { kind: "uncertain", text: "Not certain: please look" };
+  if (unjudged) return { kind: "uncertain", text: "Incomplete: please look" };
   return { kind: "absent", text: "No hemorrhage detected" };
 }
 
@@ -39,14 +40,17 @@ function entry(label: Label, one: Finding, count: number, press: () => void): HT
       h("span", { class: "where dim" }, `${where}; strongest ${one.strongest + 1}`)));
 }
 
-/** What the model says, in short and per label; a press shows the strongest slice and the heat of a label. */
-export function findingList(series: SeriesImages, result: Result | null,
+/**
+ * What the model says, in short and per label; a press shows the strongest slice and the heat of a label.
+ * `unjudged`: what of the study was not analysed although it should have been.
+ */
+export function findingList(series: SeriesImages, result: Result | null, unjudged: string,
   jump: (label: Label, index: number) => void): FindingList {
   const findings = series.findings;
   if (!findings) {
     return { element: h("p", {}, series.reason ?? "This series has no findings."), update: () => undefined };
   }
-  const said = summary(findings);
+  const said = summary(findings, unjudged);
   const labels = LABELS.filter((label) => findings[label]);
   const list = h("ul", { class: "findings" }, ...labels.map((label) => {
     const one = findings[label] as Finding;
@@ -58,6 +62,7 @@ export function findingList(series: SeriesImages, result: Result | null,
   const model = result?.model;
   const element = h("div", {},
     h("p", { class: `summary ${said.kind}` }, said.text),
+    unjudged && h("p", { class: "problem" }, unjudged),
     list, here,
     warnings.length > 0 &&
       h("details", { class: "remarks", open: true }, h("summary", {}, `Remarks on quality (${warnings.length})`),

@@ -3,7 +3,7 @@ import { h, refill } from "../dom";
 import { renderingEngine } from "../imaging/engine";
 import { seriesOfAnswer } from "../imaging/series";
 import { statusText } from "../labels";
-import { subscribe } from "../live";
+import { OPEN, subscribe } from "../live";
 import { go, type Page } from "../router";
 import { toast } from "../toast";
 import type { Delivery, Row, SeriesImages, Study } from "../types";
@@ -30,6 +30,13 @@ function waitingText(study: Study, all: SeriesImages[]): string {
   if (study.status === "set_aside") return `Set aside: ${study.reason}`;
   if (study.status === "analysed") return "The images are not held any more; the result stays.";
   return "The images are shown when the analysis is done. This page then changes by itself.";
+}
+
+/** What a reader of the result that is shown must know: what was not analysed, although it should have been. */
+function unjudged(study: Study): string {
+  if (study.status === "analysed") return study.reason;
+  if (study.status === "set_aside") return `This is an earlier result. With all images the study was set aside: ${study.reason}`;
+  return "This is an earlier result: images came later, or the study is analysed again.";
 }
 
 /** Makes ready what the first study would otherwise wait for. */
@@ -69,7 +76,7 @@ export async function studyPage(id: number, query: URLSearchParams): Promise<Pag
   const read = async (): Promise<void> => {
     const now = study.read_at === null;
     try {
-      await send("POST", `/api/studies/${id}/read`, { read: now });
+      await send("POST", `/api/studies/${id}/read`, { read: now, result_id: study.result_id });
       study.read_at = now ? Date.now() / 1000 : null;
       study.read_by = "you";
       top.update(study);
@@ -87,7 +94,7 @@ export async function studyPage(id: number, query: URLSearchParams): Promise<Pag
   const element = h("main", { id: "main", class: "study" }, top.element, news);
   const panels = [{ name: "Files", content: filesPanel(study, deliveriesOf(study)) }];
   if (series && series.slices.length > 0) {
-    viewer = seriesViewer(study, number, series, outside);
+    viewer = seriesViewer(study, number, series, unjudged(study), outside);
     panels.unshift({ name: "Findings", content: viewer.findings }, { name: "Feedback", content: viewer.feedback.element });
     element.append(viewer.element);
   } else {
@@ -101,7 +108,8 @@ export async function studyPage(id: number, query: URLSearchParams): Promise<Pag
 
   const generation = study.result_id;
   const unsubscribe = subscribe((event) => {
-    if (event.study_id === id && (event.kind === "result" || event.kind === "study")) void renewed(id, generation, news, viewer === null);
+    const concerns = event.kind === OPEN || event.study_id === id;
+    if (concerns && [OPEN, "result", "study"].includes(event.kind)) void renewed(id, generation, news, viewer === null);
   });
   const actions = viewer?.actions;
   const ignore = listen(actions ?? withoutImages(outside));

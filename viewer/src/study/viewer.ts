@@ -32,7 +32,8 @@ export interface SeriesViewer {
 }
 
 /** One series with everything around it. */
-export function seriesViewer(study: Study, number: number, series: SeriesImages, outside: Outside): SeriesViewer {
+export function seriesViewer(study: Study, number: number, series: SeriesImages, unjudged: string,
+  outside: Outside): SeriesViewer {
   const store = new SliceStore(study.id, number, series, study.result_id);
   const result: Result | null =
     study.result?.find((one) => one.series_instance_uid === series.series_instance_uid) ?? null;
@@ -92,7 +93,7 @@ export function seriesViewer(study: Study, number: number, series: SeriesImages,
   };
   const bar = toolbar(actions, kept);
   const along = strip(series, (index) => void stage.show(index), choose);
-  const list = findingList(series, result, jump);
+  const list = findingList(series, result, unjudged, jump);
   const feedback = feedbackForm(study.id, study.result_id, series, {
     slice: () => stage.index,
     label: () => label,

@@ -5,13 +5,15 @@ import type { Row } from "../types";
 
 /** What matters most about a study, in a word and a colour. */
 export function verdictOf(row: Row): { kind: string; text: string } {
+  // stands until a later analysis takes it back, also while late images are awaited
+  if (row.suspected) return { kind: "present", text: "Suspected" };
   if (row.status === "not_analysable" || row.status === "set_aside") {
     return { kind: "look", text: statusText(row.status) };
   }
   if (row.status !== "analysed") return { kind: "pending", text: statusText(row.status) };
-  if (row.suspected) return { kind: "present", text: "Suspected" };
   const unsure = Object.values(row.states).includes("uncertain") || Object.values(row.states).includes("present");
-  return unsure ? { kind: "uncertain", text: "Not certain" } : { kind: "absent", text: "Not detected" };
+  if (unsure) return { kind: "uncertain", text: "Not certain" };
+  return row.reason ? { kind: "look", text: "Incomplete" } : { kind: "absent", text: "Not detected" };
 }
 
 function types(row: Row): HTMLElement {
@@ -47,12 +49,14 @@ export function rowOf(row: Row, asked: number): HTMLTableRowElement {
   const years = age(row.birth_date, row.study_date);
   const person = [row.patient_id, row.sex, years].filter(Boolean).join(" · ");
   const when = [date(row.study_date), time(row.study_time)].filter(Boolean).join(" ");
+  const again = row.suspected && row.status !== "analysed" ? statusText(row.status) : "";
+  const reason = [again, row.reason].filter(Boolean).join(": ");
   const open = row.read_at === null && row.status !== "receiving";
   return h("tr", { class: `${verdict.kind} ${row.read_at === null ? "unread" : "read"}`, "data-study": row.id },
     h("td", { class: "result" },
       h("span", { class: `verdict ${verdict.kind}` }, verdict.text),
       row.probability === null ? null : h("span", { class: "probability" }, probability(row.probability)),
-      row.reason ? h("p", { class: "reason", title: row.reason }, row.reason) : null),
+      reason ? h("p", { class: "reason", title: reason }, reason) : null),
     h("th", { scope: "row", class: "person" },
       h("a", { href: `/studies/${row.id}`, class: "open" }, personName(row.patient_name)),
       h("p", { class: "dim" }, person)),

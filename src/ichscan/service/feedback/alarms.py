@@ -22,7 +22,7 @@ from ichscan.service.feedback.drift import (
     alarming,
     changes,
 )
-from ichscan.service.feedback.standstill import Silence, late_min, silences
+from ichscan.service.feedback.standstill import Silence, late_min, silences, undelivered
 from ichscan.service.feedback.window import arrivals, remarks
 from ichscan.service.settings import Settings
 from ichscan.service.tables import Event
@@ -41,6 +41,7 @@ WORDING: Final = {
 }
 SILENCE: Final = "silence"
 LATE: Final = "late"
+UNDELIVERED: Final = "undelivered"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,8 @@ class Alarm:
     """Something is not as it was.
 
     Attributes:
-        measure: of a change (`ichscan.service.feedback.drift.MEASURES`), "silence" or "late".
+        measure: of a change (`ichscan.service.feedback.drift.MEASURES`), "silence", "late" or
+            "undelivered".
         scanner: "" = all together.
         sentence: for people; no patient data.
         facts: the figures, for the dashboard.
@@ -95,6 +97,12 @@ def _late(minutes: float) -> Alarm:
     return Alarm(LATE, "", sentence, {"minutes": minutes})
 
 
+def _undelivered(counts: Mapping[str, int]) -> Alarm:
+    receivers = ", ".join(f"{name} ({count})" for name, count in counts.items())
+    sentence = f"results that did not arrive at {receivers}: the deliveries of the studies say why"
+    return Alarm(UNDELIVERED, "", sentence, {"receivers": dict(counts)})
+
+
 def _of(scanner: str) -> str:
     # Names of scanners are whatever a header says: one line of a log stays one line.
     name = "".join(c if c.isprintable() else " " for c in scanner)
@@ -117,9 +125,11 @@ def current(session: Session, settings: Settings, now: float) -> list[Alarm]:
     before, last = spans(session, settings, now)
     models = {one.model_sha256 for one in before.arrivals} - {""}
     changed = bool({one.model_sha256 for one in last.arrivals} - {""} - models) and bool(models)
-    late = late_min(session, settings.alarms, now)
+    late = late_min(session, settings, now)
+    owed = undelivered(session, settings.alarms, now)
     return [
         *([] if late is None else [_late(late)]),
+        *([_undelivered(owed)] if owed else []),
         *(_silent(one) for one in silences([*before.arrivals, *last.arrivals], now, settings.alarms)),
         *(_changed(one, changed) for one in alarming(changes(before, last, settings.alarms))),
     ]

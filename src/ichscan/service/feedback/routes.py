@@ -60,7 +60,7 @@ def given(request: Request, study_id: Id, actor: Annotated[Actor, Depends(reader
         if session.get(Study, study_id) is None:
             raise HTTPException(404, f"study {study_id}: expected one that is held, found none")
         rows = of_study(session, study_id)
-    record_access(request, actor, "feedback", study_id)
+    record_access(request, actor, "view", study_id)
     last: dict[str, int] = {}
     for row in rows:
         last.setdefault(row.user, row.id)

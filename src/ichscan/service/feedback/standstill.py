@@ -1,8 +1,9 @@
-"""What stands still: scanners that no study comes from, and analyses that nobody makes."""
+"""What stands still: scanners that no study comes from, analyses that nobody makes, results that do not arrive."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 from typing import Final
 
 from sqlalchemy import and_, func, or_, select
@@ -10,8 +11,9 @@ from sqlalchemy.orm import Session
 
 from ichscan.service.feedback.drift import scanners
 from ichscan.service.feedback.window import Arrival
-from ichscan.service.settings import AlarmSettings
-from ichscan.service.tables import Job
+from ichscan.service.settings import AlarmSettings, Settings
+from ichscan.service.spool import oldest_file
+from ichscan.service.tables import Job, Study
 
 HOUR: Final = 3600.0
 
@@ -53,17 +55,35 @@ def _silence(scanner: str, found: Sequence[Arrival], now: float, settings: Alarm
     return Silence(scanner, pause / HOUR, longest / HOUR) if pause > settings.silence * longest else None
 
 
-def oldest_analysis(session: Session, now: float) -> float | None:
-    """Since when the analysis that waits longest has waited, seconds since 1970; None when none does.
+def oldest_analysis(session: Session, folder: Path, now: float) -> float | None:
+    """Since when the study that waits longest for its analysis has waited, seconds since 1970; None when none does.
 
-    One whose worker died waits too, until another worker takes it.
+    One whose worker died waits too, until another worker takes it. So do images that nobody registers (`folder` of the
+    settings), and complete studies that nobody queues.
     """
     left = and_(Job.state == "running", Job.lease_until < now)
-    return session.scalar(select(func.min(Job.created)).where(Job.kind == "analyse", or_(Job.state == "queued", left)))
+    wanted = (Job.kind == "analyse", or_(Job.state == "queued", left))
+    queued = session.scalar(select(func.min(Job.created)).where(*wanted))
+    due = session.scalar(select(func.min(Study.due)).where(Study.due < now))
+    return min((time for time in (queued, due, oldest_file(folder)) if time is not None), default=None)
 
 
-def late_min(session: Session, settings: AlarmSettings, now: float) -> float | None:
-    """Minutes that the oldest analysis has been waiting, when they are more than `settings.late_min`."""
-    begin = oldest_analysis(session, now)
+def late_min(session: Session, settings: Settings, now: float) -> float | None:
+    """Minutes that a study has been waiting for its analysis, when they are more than `alarms.late_min`."""
+    begin = oldest_analysis(session, settings.folder, now)
     waits = 0.0 if begin is None else (now - begin) / 60
-    return round(waits, 1) if waits > settings.late_min else None
+    return round(waits, 1) if waits > settings.alarms.late_min else None
+
+
+def undelivered(session: Session, settings: AlarmSettings, now: float) -> dict[str, int]:
+    """Receiver -> number of current results of the last `days` that it should have had `late_min` minutes ago."""
+    begin, end = now - settings.days * 24 * HOUR, now - settings.late_min * 60
+    query = (
+        select(Job.target, func.count())
+        .join(Study, Study.id == Job.study_id)
+        .where(Job.kind != "analyse", Job.state.in_(("queued", "running", "set_aside")))
+        .where(Job.generation == Study.analysed_generation, Job.created > begin, Job.created < end)
+        .group_by(Job.target)
+        .order_by(Job.target)
+    )
+    return dict(session.execute(query).all())

@@ -1,8 +1,9 @@
 """One analysis: the files of a study in, a folder of results out. Knows nothing of the database or of jobs."""
 
+import os
 import time
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -28,12 +29,14 @@ class Analysis:
         content: objects of `ichscan.result/1` with findings, one per series or unreadable file.
         dicom: DICOM objects to file with the study, relative to the folder of the result.
         problems: one sentence each: exports that could not be made.
+        failed: reasons of files, and of series chosen for analysis, that could not be read.
         seconds: it took.
     """
 
     content: list[dict[str, Any]] = field(default_factory=list)
     dicom: list[Path] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
     seconds: float = 0.0
 
     @property
@@ -43,11 +46,20 @@ class Analysis:
 
     @property
     def reason(self) -> str:
-        """Why nothing was analysed; "" when something was."""
+        """Why nothing was analysed; else what was not, although it should have been; "" when all was."""
         if self.analysed:
-            return ""
+            return "; ".join(dict.fromkeys([*self._unjudged(), *self.failed, *self.problems]))[:LONGEST_REASON]
         reasons = dict.fromkeys(str(one["reason"]) for one in self.content)
         return "; ".join(reasons)[:LONGEST_REASON] or "no images were found; send the study again"
+
+    def _unjudged(self) -> list[str]:
+        """Slices that cannot be read; and what the images do not show, unless another series shows the whole head."""
+        from ichscan.dicom.unjudged import not_covered, unread
+
+        count = sum(unread(one["warnings"]) for one in self.analysed)
+        told = [f"{count} images cannot be read and were not judged"] if count else []
+        holes = [not_covered(one["warnings"]) for one in self.analysed]
+        return [*told, *(sentence.rstrip(".") for some in holes for sentence in some if all(holes))]
 
     @property
     def probability(self) -> float | None:
@@ -93,26 +105,43 @@ def analyse(paths: Sequence[Path], bundle: "Bundle", exports: Collection[str], f
     writer = SeriesWriter(folder, {*ALWAYS, *exports})
     entries: list[dict[str, Any]] = []
     made: list[_Objects] = []
+    folders = {path.parent for path in paths}
     intake = open_series(paths)
     for series in intake.series:
         report, volume = examine_series(series, bundle, class_maps=True, fine_maps="heatmaps" in exports)
-        made.append(_keep(report, volume, writer, found))
+        made.append(_keep(report, volume, writer, found, folders))
+        if series.reason is None and volume is None:
+            found.failed.append(str(found.content[-1]["reason"]))
         entries.append(_pictures(len(entries), report, volume, found.content[-1], folder, cache))
         del report, volume  # before the next series is read
     for problem in intake.problems:
-        made += [_keep(Report("not_analysable", problem, "", "", "not read", 0), None, writer, found)]
+        made.append(_keep(Report("not_analysable", problem, "", "", "not read", 0), None, writer, found, folders))
+        found.failed.append(str(found.content[-1]["reason"]))
     write_index(folder, entries)
     found.dicom = [path.relative_to(folder) for path in _to_send(made)]
     found.seconds = time.perf_counter() - start
     return found
 
 
-def _keep(report: "Report", volume: "Volume | None", writer: "SeriesWriter", found: Analysis) -> "_Objects":
-    written = writer.write(report, volume)
+def _keep(
+    report: "Report", volume: "Volume | None", writer: "SeriesWriter", found: Analysis, folders: Collection[Path]
+) -> "_Objects":
+    """Writes what is told of one series, without the folders of this machine: it goes to the PACS."""
+    from ichscan.report.result import one_to_json
+    from ichscan.report.write import write_atomically
+
+    def plain(text: str) -> str:
+        for folder in folders:
+            text = text.replace(f"{folder}{os.sep}", "")
+        return text
+
+    reason = None if report.reason is None else plain(report.reason)
+    written = writer.write(replace(report, reason=reason, warnings=tuple(map(plain, report.warnings))), volume)
     for one in written.result["slices"]:
-        one["file"] = Path(one["file"]).name  # where this machine keeps its files is nobody's business
+        one["file"] = Path(one["file"]).name  # only now: the DICOM objects are made from the files
+    write_atomically(written.paths[0], one_to_json(written.result).encode("utf-8"))
     found.content.append(written.result)
-    found.problems += written.problems
+    found.problems += map(plain, written.problems)
     return _Objects(report.slices, volume is not None, [path for path in written.paths if path.suffix == ".dcm"])
 
 

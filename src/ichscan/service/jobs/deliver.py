@@ -24,6 +24,7 @@ from ichscan.service.send import dicomweb, dimse, hook
 from ichscan.service.send.failure import DeliveryError
 from ichscan.service.settings import Hook, Peer, Settings, WebPeer
 from ichscan.service.tables import Instance, Job, Result, Series, Study
+from ichscan.service.web.demo import hidden_result
 
 T = TypeVar("T", Peer, WebPeer, Hook)
 LOG: Final = logging.getLogger(__name__)
@@ -106,6 +107,8 @@ class Sender:
             LOG.warning("%s", error)
         except DatabaseError:
             raise
+        except DeliveryError as error:
+            self._failed(claimed, str(error), permanent=error.permanent)
         except IchscanError as error:
             self._failed(claimed, str(error))
         except Exception as error:  # an odd answer of a receiver ends its delivery, not the others
@@ -124,8 +127,9 @@ class Sender:
             raise DeliveryError(f"{claimed.target}: not tried, since it did not answer a moment ago")
         try:
             count = _send(self._settings, claimed, parcel)
-        except DeliveryError:
-            self._silent[claimed.target] = time.monotonic() + self._settings.send.retry_s / 2
+        except DeliveryError as error:
+            if not error.permanent:
+                self._silent[claimed.target] = time.monotonic() + self._settings.send.retry_s / 2
             raise
         with self._database.write() as session:
             finish(session, claimed)
@@ -134,9 +138,9 @@ class Sender:
             publish(session, "delivery", claimed.study_id, "done")
         LOG.info("study %d: %d objects delivered to %s", claimed.study_id, count, claimed.target)
 
-    def _failed(self, claimed: Claimed, error: str) -> None:
+    def _failed(self, claimed: Claimed, error: str, *, permanent: bool = False) -> None:
         send = self._settings.send
-        aside = fail(self._database, claimed, error, send.retry_s, send.attempts)
+        aside = fail(self._database, claimed, error, send.retry_s, 1 if permanent else send.attempts)
         LOG.warning("study %d: not delivered%s: %s", claimed.study_id, ", set aside" if aside else "", error)
 
 
@@ -154,7 +158,9 @@ def _parcel(session: Session, settings: Settings, claimed: Claimed) -> Parcel | 
         return None
     made = select(Instance.path).join(Series).where(Series.study_id == study.id, Instance.made_here.is_(True))
     paths = tuple(settings.folder / path for path in session.scalars(made.order_by(Instance.id)))
-    return Parcel(paths, notice(study, settings.web.demo), list(result.content), study.images_deleted is not None)
+    demo = settings.web.demo
+    content = [hidden_result(one) for one in result.content] if demo else list(result.content)
+    return Parcel(paths, notice(study, demo), content, study.images_deleted is not None)
 
 
 def _send(settings: Settings, claimed: Claimed, parcel: Parcel) -> int:
@@ -163,10 +169,9 @@ def _send(settings: Settings, claimed: Claimed, parcel: Parcel) -> int:
         address = _named(settings.send.hooks, claimed, "send.hooks")
         hook.tell(address, parcel.notice, parcel.content, f"ichscan-{claimed.id}")
         return 1
-    if not parcel.paths and parcel.deleted:
-        raise DeliveryError(f"{claimed.target}: the objects were deleted with the images after storage.keep_days")
-    if not parcel.paths:  # send.exports asks for no DICOM objects, or none could be made
-        return 0
+    if not parcel.paths:  # `validate` has settings with receivers ask for some
+        why = "were deleted with the images after storage.keep_days" if parcel.deleted else "could not be made"
+        raise DeliveryError(f"{claimed.target}: the objects {why}: nothing was sent", permanent=True)
     if claimed.kind == "send":
         peer = _named(settings.dicom.peers, claimed, "dicom.peers")
         return dimse.store(peer, settings.dicom, parcel.paths)

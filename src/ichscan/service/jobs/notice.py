@@ -29,7 +29,7 @@ def notice(study: Study, demo: bool) -> dict[str, Any]:
         "last_received": study.last_received,
     }
     if demo:
-        return told
+        return told | {"reason": ""}  # may hold words of the images
     return told | {
         "study_instance_uid": study.study_instance_uid,
         "accession_number": study.accession_number,

@@ -128,7 +128,7 @@ class Worker:
 
 def _forget_older(cache: Path) -> None:
     """Decoded slices of earlier states of the study; a browser that still shows one has them decoded again."""
-    for other in cache.parent.iterdir():
+    for other in cache.parent.glob("*"):  # nothing is there when nothing was analysed
         if other != cache:
             shutil.rmtree(other, ignore_errors=True)
 

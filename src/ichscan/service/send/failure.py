@@ -6,6 +6,14 @@ from ichscan.errors import OutputError
 
 
 class DeliveryError(OutputError):
-    """Not delivered, or not wholly; to be tried again. The message names the receiver, never a patient."""
+    """Not delivered, or not wholly. The message names the receiver, never a patient.
+
+    Attributes:
+        permanent: trying again would not help.
+    """
 
     exit_code: ClassVar[int] = 4
+
+    def __init__(self, message: str, *, permanent: bool = False) -> None:
+        super().__init__(message)
+        self.permanent = permanent

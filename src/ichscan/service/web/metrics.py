@@ -3,6 +3,7 @@
 import logging
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Request
@@ -54,7 +55,7 @@ class TableCollector(Collector):
         yield from self._disk()
         try:
             with self._service.database.read() as session:
-                found = list(_tables(session, now()))
+                found = list(_tables(session, self._service.settings.folder, now()))
                 found.append(self._alarms(session))
         except OutputError as error:
             _log.error("metrics: %s", error)
@@ -87,7 +88,7 @@ class TableCollector(Collector):
         return family
 
 
-def _tables(session: Session, time: float) -> Iterator[Metric]:
+def _tables(session: Session, folder: Path, time: float) -> Iterator[Metric]:
     studies = GaugeMetricFamily("ichscan_studies", "Studies held.", labels=["status"])
     by_status = dict(session.execute(select(Study.status, func.count()).group_by(Study.status)).all())
     for status in STATUSES:
@@ -102,9 +103,9 @@ def _tables(session: Session, time: float) -> Iterator[Metric]:
     oldest = session.scalar(select(func.min(Study.first_received)).where(*unread))
     age = 0.0 if oldest is None else max(time - oldest, 0.0)
     yield _gauge("ichscan_suspected_unread_seconds", "Age of the oldest of them.", age)
-    queued = oldest_analysis(session, time)
+    queued = oldest_analysis(session, folder, time)
     age = 0.0 if queued is None else max(time - queued, 0.0)
-    yield _gauge("ichscan_analysis_queue_seconds", "Age of the oldest queued analysis.", age)
+    yield _gauge("ichscan_analysis_queue_seconds", "How long the oldest study without analysis waits.", age)
     yield _gauge("ichscan_results", "Analyses made.", _count(session, Result))
     seconds = session.scalar(select(func.sum(Result.seconds))) or 0.0
     yield _gauge("ichscan_results_seconds", "Time that they took together.", seconds)

@@ -82,10 +82,11 @@ class StudyDetail(StudyRow):
 
 
 class Read(BaseModel):
-    """Whether the study is read."""
+    """Whether the study is read; with `result_id` (null: none yet), 409 when that is not its current result."""
 
     model_config = ConfigDict(extra="forbid")
     read: bool
+    result_id: int | None = None
 
 
 @router.get("/studies", responses=KNOWN)
@@ -113,7 +114,7 @@ def worklist(
         by_status = select(Study.status, func.count()).group_by(Study.status)
         counted = dict(session.execute(by_status).all())
         rows = rows_of(session, found, now(), demo)
-        late = late_min(session, service.settings.alarms, now())
+        late = late_min(session, service.settings, now())
     record_access(request, actor, "worklist")
     counts = {name: counted.get(name, 0) for name in STATUSES}
     return Worklist(total=total, counts=counts, studies=rows, late_min=late)
@@ -148,6 +149,9 @@ def mark_read(request: Request, study_id: Id, told: Read, actor: Annotated[Actor
     service = service_of(request)
     with service.database.write() as session:
         study = study_of(session, study_id)
+        current = session.scalar(select(Result.id).where(Result.study_id == study_id, Result.current.is_(True)))
+        if told.read and "result_id" in told.model_fields_set and told.result_id != current:
+            raise HTTPException(409, f"study {study_id}: it has another result than you looked at; load it again")
         study.read_at, study.read_by = (now(), actor.name) if told.read else (None, "")
         publish(session, "study", study_id, "read" if told.read else "unread")
         address = address_of(request, service.settings.web)

@@ -7,12 +7,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from ichscan import __version__
-from ichscan.service.capacity import held
 from ichscan.service.settings import Settings
-from ichscan.service.tables import Result
+from ichscan.service.tables import Instance, Result
 from ichscan.service.web.access import Actor, administrator
 from ichscan.service.web.answers import KNOWN
 from ichscan.service.web.state import service_of
@@ -59,6 +58,7 @@ def system(request: Request, actor: Annotated[Actor, Depends(administrator)]) ->
     service = service_of(request)
     settings = service.settings
     with service.database.read() as session:
+        size = session.scalar(select(func.sum(Instance.size)).where(Instance.made_here.is_(False))) or 0
         newest = session.execute(select(Result.model, Result.model_sha256).order_by(Result.id.desc()).limit(1)).first()
     dicom = settings.dicom
     return System(
@@ -68,19 +68,19 @@ def system(request: Request, actor: Annotated[Actor, Depends(administrator)]) ->
         database=service.database.engine.dialect.name,
         model=newest[0] if newest else "",
         model_sha256=newest[1] if newest else "",
-        storage=_storage(settings),
+        storage=_storage(settings, int(size)),
         node=f"{dicom.ae_title} {dicom.host}:{dicom.port}" if dicom.enabled else "",
         peers=_peers(settings),
     )
 
 
-def _storage(settings: Settings) -> Storage:
+def _storage(settings: Settings, size: int) -> Storage:
     disk = shutil.disk_usage(settings.folder)
     limits = settings.storage
     return Storage(
         total=disk.total,
         free=disk.free,
-        held=held(settings.folder),
+        held=size,
         limit=int(limits.limit_gb * 1e9),
         least_free=int(limits.free_gb * 1e9),
     )
