@@ -16,9 +16,9 @@ INTRODUCTION = """\
 Made by `docs/make_recipe_keys.py` from the program itself; do not edit.
 
 A workbench recipe is a TOML file with `kind = "workbench"` and the tables below. A key that is not here is refused,
-with the keys that are known. Every key has a default; `--set table.key=value` overrides one on the command line. P0 to
-P4 are the papers that a value comes from: P0 Alqaisi & Almashagbeh 2025, P1 Hoseyni et al. 2024, P2 Burduja et al.
-2020, P3 Shah 2025, P4 Wong 2019.
+with the keys that are known. Every key has a default; `--set table.key=value` overrides one on the command line, lists
+as in the file: `--set 'data.labels=["any"]'`. P0 to P4 are the papers that a value comes from: P0 Alqaisi & Almashagbeh
+2025, P1 Hoseyni et al. 2024, P2 Burduja et al. 2020, P3 Shah 2025, P4 Wong 2019.
 """
 
 

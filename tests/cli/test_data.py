@@ -34,6 +34,17 @@ def test_import_verify_and_split(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert "expected" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("prefix", "told"), [("elsewhere/", True), ("stage_2_train/", False)])
+def test_labels_that_name_no_image_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], prefix: str, told: bool
+) -> None:
+    ward, labels = as_folder(collection(series=2, count=2), tmp_path / "ward"), tmp_path / "labels.csv"
+    labels.write_text(f"file,any\n{prefix}ID_00000000.dcm,1\n")
+    words = ["own", str(ward), "--labels", str(labels), "--out", str(tmp_path / "store"), "--workers", "1"]
+    assert main(["data", "import", *words]) == 0
+    assert ("no label names an image" in capsys.readouterr().err) == told
+
+
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [

@@ -67,6 +67,17 @@ def test_dicom(head: Path, fake_bundle: Path, tmp_path: Path) -> None:
     assert reports[0] in os.listdir(later / f"{STEM}-dicom")
 
 
+def test_no_dicom_result_of_an_unreadable_file_and_why(
+    head: Path, fake_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("highdicom", reason="the extra `report`")
+    (tmp_path / "empty.dcm").touch()
+    assert run("predict", tmp_path / "empty.dcm", "--model", fake_bundle, "--out", tmp_path / "out", "--sr") == 1
+    told = capsys.readouterr().err.splitlines()
+    assert len(told) == 2
+    assert all("empty.dcm" in line for line in told)
+
+
 def test_a_refused_series_is_reported_as_such(tmp_path: Path, fake_bundle: Path) -> None:
     folder = tmp_path / "mr"
     folder.mkdir()

@@ -89,6 +89,17 @@ def test_rows_that_say_no_or_two_things(tmp_path: Path) -> None:
     assert sorted(p.kind for p in own.problems) == ["bad_label"] * 2 + ["contradicting_label"] * 3 + ["duplicate_label"]
 
 
+def test_a_second_patient_or_part_is_reported(tmp_path: Path) -> None:
+    path = tmp_path / "labels.csv"
+    path.write_text("file,any,patient,part\na,1,p1,train\na,1,p2,test\nb,0,p1,\nb,0,,train\n")
+    own = read_own_labels(path)
+    assert (own.patients, own.parts) == ({"a": "p1", "b": "p1"}, {"a": "train", "b": "train"})
+    assert [p.detail for p in own.problems if p.kind == "contradicting_label"] == [
+        "a is listed again with another patient: the first one counts",
+        "a is listed again with another part: the first one counts",
+    ]
+
+
 @pytest.mark.parametrize(
     ("csv", "message"),
     [
@@ -97,6 +108,7 @@ def test_rows_that_say_no_or_two_things(tmp_path: Path) -> None:
         ("file,bleed\na,1\n", "expected label columns"),
         ("file,any\n", "at least one row"),
         ("", "exactly one"),
+        ("file,any,Any \na,1,0\n", "each column once, found several named any"),
     ],
 )
 def test_a_csv_that_cannot_be_used_is_refused(tmp_path: Path, csv: str, message: str) -> None:

@@ -85,7 +85,7 @@ def test_prone_images_are_ordered_upwards_and_reported() -> None:
     volume = _load(build.head_series(5, ImageOrientationPatient=[-1, 0, 0, 0, 1, 0]))
     assert (np.diff(volume.positions_mm) > 0).all()
     np.testing.assert_array_equal(volume.hu[0], build.head_hu(0))
-    assert any("swapped" in warning for warning in volume.warnings)
+    assert any("turned for the model" in warning for warning in volume.warnings)
 
 
 def test_instance_number_only_without_geometry() -> None:
@@ -139,10 +139,22 @@ def test_of_two_acquisitions_of_one_place_the_later_is_kept() -> None:
         np.testing.assert_array_equal(_load(files).hu[3], build.head_hu(53))
 
 
+def test_of_two_kernels_of_one_place_the_soft_one_is_kept() -> None:
+    bone = [
+        build.to_bytes(
+            build.slice_dataset(
+                i, build.head_hu(50 + i), InstanceNumber=90 + i, ConvolutionKernel="BONE", SOPInstanceUID=f"1.2.3.{i}"
+            )
+        )
+        for i in range(7)
+    ]
+    np.testing.assert_array_equal(_load(SERIES + bone).hu[3], build.head_hu(3))
+
+
 def test_missing_slices_are_reported() -> None:
     volume = _load([SERIES[i] for i in (0, 1, 2, 4, 5, 6)])
     assert volume.gaps == (2,)
-    assert any("missing at 1 places (10.0 mm after slice 3)" in warning for warning in volume.warnings)
+    assert any("missing at 1 place (10.0 mm after slice 3)" in warning for warning in volume.warnings)
 
 
 def test_mixed_thickness_is_no_gap_but_reported() -> None:

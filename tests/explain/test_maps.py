@@ -123,4 +123,8 @@ def test_legend_is_below_and_wide_enough() -> None:
     np.testing.assert_array_equal(out[:40, left : left + 50], picture)
     calm = with_legend(picture, replace(legend, probability=0.1))
     assert (out[40:] != calm[40:]).any()
+    marked = with_legend(picture, replace(legend, edges=("R", "L", "A", "P")))
+    for edge in (np.s_[15:25, left : left + 20], np.s_[15:25, left + 30 : left + 50]):
+        assert (marked[edge] != out[edge]).any()
+    np.testing.assert_array_equal(marked[40:], out[40:])
     assert png(out).startswith(b"\x89PNG")

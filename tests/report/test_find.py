@@ -32,6 +32,18 @@ def test_states(probability: float, threshold: float, any_slice: bool, state: st
     assert state_of(probability, threshold, any_slice) == state
 
 
+@pytest.mark.parametrize(
+    ("overall", "typed", "verdict"),
+    [(0.9, 0.1, PRESENT), (0.4, 0.1, UNCERTAIN), (0.1, 0.4, UNCERTAIN), (0.1, 0.1, ABSENT)],
+)
+def test_a_scan_is_not_clear_when_a_type_is_not(overall: float, typed: float, verdict: str) -> None:
+    scan = prediction()
+    scan.slices[:] = 0.1
+    scan.slices[0, ANY] = overall
+    scan.scan[:] = (typed, 0.1, 0.1, 0.1, 0.1, overall)
+    assert find(replace(report(), prediction=scan)).verdict == verdict
+
+
 def test_not_analysed_says_why() -> None:
     found = find(replace(report(), status="not_analysable", reason="a localizer", prediction=None))
     assert not found.analysed

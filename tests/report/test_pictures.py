@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from tests.samples import prediction, report, volume
 
-from ichscan.explain.draw import canvas, text
+from ichscan.explain.draw import UNSURE, canvas, text
 from ichscan.explain.heat import gates, heat, inside_head
 from ichscan.explain.overlay import colour, slice_picture
 from ichscan.labels import ANY
@@ -89,6 +89,20 @@ def test_contact_sheet_is_deterministic_and_frames_the_suspicious() -> None:
     assert calm.prediction is not None
     calm.prediction.slices[:] = 0.05
     assert (contact_sheet(volume(), calm) != first).any()
+
+
+def test_contact_sheet_does_not_call_a_scan_clear_that_has_a_suspicious_slice() -> None:
+    unsure = report()
+    assert unsure.prediction is not None
+    unsure.prediction.scan[:] = 0.05
+    verdict = contact_sheet(volume(), unsure)[50:80]
+    assert (verdict == UNSURE).all(axis=2).any()
+
+
+def test_contact_sheet_tells_the_series_description() -> None:
+    """It says that a bleed is simulated."""
+    told = contact_sheet(volume(), replace(report(), description="CT, SIMULATED bleed"))
+    assert (told[30:50] != contact_sheet(volume(), report())[30:50]).any()
 
 
 def test_contact_sheet_of_a_tiny_or_untypical_scan() -> None:

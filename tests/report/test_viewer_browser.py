@@ -204,9 +204,10 @@ def test_fits_and_says_what_it_is(page: "Page", size: dict[str, int]) -> None:
     page.evaluate("window.scrollTo(0, document.body.scrollHeight)")
     assert page.locator(".notice").bounding_box()["y"] < 60  # type: ignore[index]
     page.evaluate("window.scrollTo(0, 0)")
-    box = page.locator("#slice").bounding_box()
-    assert box is not None
-    assert box["y"] + box["height"] <= size["height"]
+    for what in ("#slice", "#picture", ".summary", '[data-label="subdural"]'):  # who chooses a finding sees its slice
+        box = page.locator(what).bounding_box()
+        assert box is not None
+        assert box["y"] + box["height"] <= size["height"], what
 
 
 def test_hostile_text_does_not_run(browser: "Browser", tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ from ichscan.train.experiment import features_stage, run_experiment
 from ichscan.train.experiment.prediction_table import read_predictions as read_table
 from ichscan.train.workbench_recipe import WorkbenchRecipe
 from ichscan.train.workbench_sequence_tables import SCAN_TRAINING, Select, Sequence
-from ichscan.train.workbench_tables import Data, Ensemble, Outcome, Training
+from ichscan.train.workbench_tables import Data, Ensemble, Loss, Outcome, Training
 
 torch.set_num_threads(1)
 INPUT = InputSpec((Channel(40, 80),), "slice", 32, (0.3,), (0.3,))
@@ -115,6 +115,14 @@ def test_a_finished_run_is_kept_and_a_change_is_refused(store: SliceStore, tmp_p
     _change(store)
     with pytest.raises(UsageError, match=r"data\.digest"):
         run_experiment(recipe, open_store(store.path), tmp_path / "run")
+
+
+def test_a_mistake_found_before_the_training_can_be_corrected(store: SliceStore, tmp_path: Path) -> None:
+    wrong = dataclasses.replace(RECIPE, loss=Loss(pos_weight=(1.0,)))
+    with pytest.raises(UsageError, match=r"pos_weight: expected one number for each"):
+        run_experiment(wrong, store, tmp_path / "run")
+    run_experiment(RECIPE, store, tmp_path / "run", until="split")
+    assert '"pos_weight": []' in (tmp_path / "run" / "manifest.json").read_text()
 
 
 def _change(store: SliceStore) -> None:

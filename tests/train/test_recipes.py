@@ -42,6 +42,7 @@ def test_burduja() -> None:
     assert (r.input.size, r.training.learning_rates) == (256, (1e-4, 1e-4, 2e-5))
     assert (r.select.method, r.select.count, r.select.fitted_on) == ("pca", 120, 30_000)
     assert (r.sequence.layers, r.sequence.hidden, r.sequence.dropout, r.sequence.join) == (3, 256, 0.3, True)
+    assert r.sequence.any_weight == 1
 
 
 def test_shah() -> None:

@@ -189,6 +189,8 @@ def test_loss_ignores_unknown_labels_and_padding() -> None:
     poisoned = logits.clone()
     poisoned[0, 1, 0], poisoned[0, 2] = float("nan"), float("inf")
     assert scan_losses(poisoned, scan, labels, lengths, 0.0).item() == pytest.approx(expected)
+    alike = scan_losses(logits, scan, labels, lengths, 0.0, 1.0).item()
+    assert alike == pytest.approx(np.log(2) * (1 - 0.5 / 6))
     both = scan_losses(logits, scan, labels, lengths, 2.0).item()
     assert both == pytest.approx(expected + 2 * np.log(2) * 6 / 7)
     mask = torch.tensor([[True, True, False]])
@@ -197,10 +199,11 @@ def test_loss_ignores_unknown_labels_and_padding() -> None:
     assert scan_labels(labels, mask)[0].tolist() == [1, 0, 0, 0, 0, 0]
 
 
-def test_label_weights_are_the_composite_of_alqaisi() -> None:
+def test_label_weights_are_those_of_the_score_or_all_alike() -> None:
     per_label = torch.rand(6)
-    composite = (6 * per_label.mean() + per_label[5]) / 7
-    assert (per_label * label_weights(6)).sum().item() == pytest.approx(composite.item())
+    score = (per_label.sum() + per_label[5]) / 7
+    assert (per_label * label_weights(6)).sum().item() == pytest.approx(score.item())
+    assert label_weights(6, 1.0).tolist() == pytest.approx([1 / 6] * 6)
     assert label_weights(4).tolist() == [0.25] * 4
 
 

@@ -66,6 +66,27 @@ def test_a_killed_stage_resumes_to_the_same_predictions(tmp_path: Path) -> None:
         train_slices(other, FakeStore(4, 6, "changed"), FakeStore(4, 6).parts(), tmp_path / "cut")
 
 
+def test_what_a_later_fold_lacks_is_told_before_the_first_is_trained(tmp_path: Path) -> None:
+    """p1 bleeds intraparenchymal, p3 subarachnoid: fold 1 trains on p0 and p1 alone."""
+    labels = ("intraparenchymal", "any")
+    data = Data(labels=labels, patients_without=("p9",))
+    balanced = dataclasses.replace(RECIPE, data=data, loss=Loss(pos_weight=("balance",)))
+    told: list[str] = []
+    with pytest.raises(DataError, match="fold 0: training slices: no positive for intraparenchymal among 12"):
+        stage(tmp_path, balanced, progress=told.append)
+    turned = dataclasses.replace(balanced, data=dataclasses.replace(data, labels=("subarachnoid", "any")))
+    with pytest.raises(DataError, match="fold 1: training slices: no positive for subarachnoid among 12"):
+        stage(tmp_path, turned, progress=told.append)
+    assert told == [
+        "[data].patients_without: p9 not in this collection",
+        "fold 0: no positive slice to train on: intraparenchymal",
+        "[data].patients_without: p9 not in this collection",
+        "fold 0: no positive slice to validate on: subarachnoid",
+        "fold 1: no positive slice to train on: subarachnoid",
+    ]
+    assert not any(tmp_path.iterdir())
+
+
 def test_the_best_run_is_fine_tuned_on_everything(tmp_path: Path) -> None:
     training = dataclasses.replace(RECIPE.training, epochs=1, finetune_epochs=1, finetune_rate=1e-5)
     found = stage(tmp_path, dataclasses.replace(RECIPE, training=training))

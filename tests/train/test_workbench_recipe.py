@@ -30,11 +30,12 @@ def test_tables_lists_and_overrides(tmp_path: Path) -> None:
         "training.epochs=2",
         "sequence.training.batch=3",
         "network.backbone=resnet34",
+        "training.precision=32",
     )
     assert (found.data.labels, found.data.columns, found.training.epochs) == (("any",), [5], 2)
     assert (found.sequence.training.epochs, found.sequence.training.batch) == (4, 3)
     assert found.input.channels[0].width == 120
-    assert found.network.backbone == "resnet34"
+    assert (found.network.backbone, found.training.precision) == ("resnet34", "32")
     assert found.digest != WorkbenchRecipe().digest
 
 
@@ -51,6 +52,11 @@ def test_tables_lists_and_overrides(tmp_path: Path) -> None:
         ("[loss]\nkind = 'bec'", r"\[loss\].kind: expected one of"),
         ("[data]\nlabels = ['epidual']", r"\[data\].labels: expected one of"),
         ("[data]\nlabels = []", "each label once"),
+        ("[data]\nlabels = 'any'", r"\[data\].labels: expected a list of str, found 'any'"),
+        ("[data]\npatients_without = '058'", "expected a list of str, found '058'"),
+        ("[data]\npatients_without = [58]", r"expected a list of str, found \[58\]"),
+        ("[training]\nseeds = ['a']", "expected a list of int"),
+        ("[loss]\npos_weight = 'balance'", "expected a list of float or str"),
         ("[input]\nchannels = [{ wide = 1 }]", "offset_mm"),
         ("[training]\nschedule = 'list'\nlearning_rates = [1e-4]", "one rate for each of 3 epochs"),
         ("[training]\nseeds = [1, 1]", "different seeds"),

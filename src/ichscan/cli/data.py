@@ -87,6 +87,13 @@ def _show_counts(store: Path, manifest: dict[str, Any]) -> None:
     if manifest["problems"]:
         said = ", ".join(f"{kind} {count:,}" for kind, count in manifest["problems"].items())
         print(f"problems.csv: {said}", file=sys.stderr)
+    problems, nothing = manifest["problems"], counts["unlabelled_slices"] == counts["slices"]
+    of_none = problems.get("unlabelled_image") in (counts["slices"], counts["series"])  # rows by slice, by series
+    if nothing and of_none and problems.get("orphan_label"):
+        print(
+            "note: no label names an image that was read; compare orphan_label with unlabelled_image in problems.csv",
+            file=sys.stderr,
+        )
 
 
 def _verify(arguments: argparse.Namespace) -> int:

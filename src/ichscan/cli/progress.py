@@ -21,7 +21,7 @@ class Bar:
         self._bar: RichProgress | None = _rich_bar() if sys.stderr.isatty() else None
         self._task: TaskID | None = None
         self._before = self._current = 0
-        self._seen = self._not_images = 0
+        self._seen = self._not_images = self._results = 0
 
     def callbacks(self) -> Progress:
         """For `ichscan.pipeline.examine`."""
@@ -29,11 +29,12 @@ class Bar:
 
     @property
     def skipped(self) -> str:
-        """What to tell of files that are no images, "" when there were none."""
-        if not self._not_images:
-            return ""
-        verb = "is" if self._not_images == 1 else "are"
-        return f"{self._not_images} of {self._seen} files {verb} no image that ichscan reads."
+        """What to tell of files that are no images or earlier results, "" when there were none."""
+        told = []
+        for count, what in ((self._not_images, "no image that ichscan reads"), (self._results, "results of ichscan")):
+            if count:
+                told.append(f"{count} of {self._seen} files {'is' if count == 1 else 'are'} {what}.")
+        return " ".join(told)
 
     @contextmanager
     def shown(self) -> Iterator[None]:
@@ -60,7 +61,7 @@ class Bar:
             self._bar.update(self._task, completed=files)
 
     def _found(self, intake: "Intake") -> None:
-        self._seen, self._not_images = intake.files_seen, intake.not_dicom
+        self._seen, self._not_images, self._results = intake.files_seen, intake.not_dicom, intake.results
         if self._bar is not None and self._task is not None:
             total = sum(series.slices for series in intake.chosen)
             self._bar.update(self._task, description="slices", completed=0, total=total)

@@ -14,8 +14,11 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 MOST_SUSPICIOUS: Final = 3
+STYLES: Final = {"present": "[bold red]{}[/]", "uncertain": "[yellow]{}[/]", "absent": "{}"}
 UID_SHOWN: Final = 24
 FILE_SHOWN: Final = 48
+PICTURES_SHOWN: Final = 4
+"""The sheet and a few slices; thin series have hundreds."""
 
 
 def show_report(console: "Console", report: Report, pictures: Sequence[Path] = ()) -> None:
@@ -37,8 +40,10 @@ def show_report(console: "Console", report: Report, pictures: Sequence[Path] = (
         _show_prediction(console, report, report.prediction)
     for warning in report.warnings:
         console.print(f"  warning: {escape(printable(warning))}", highlight=False, soft_wrap=True)
-    for picture in pictures:
+    for picture in pictures[:PICTURES_SHOWN]:
         console.print(f"  picture: {picture}", markup=False, highlight=False, soft_wrap=True)
+    if len(pictures) > PICTURES_SHOWN:
+        console.print(f"  and {len(pictures) - PICTURES_SHOWN} more pictures of single slices", highlight=False)
     console.print()
 
 
@@ -46,15 +51,19 @@ def _show_prediction(console: "Console", report: Report, prediction: Prediction)
     from rich import box
     from rich.table import Table
 
+    from ichscan.report.find import find
+    from ichscan.report.wording import ENGLISH
+
+    findings = find(report).findings
     table = Table(box=box.SIMPLE_HEAD, pad_edge=True)
     table.add_column("scan")
     for name in ("probability", "threshold"):
         table.add_column(name, justify="right")
     table.add_column("decision")
     for i in (ANY, *(i for i in range(len(LABELS)) if i != ANY)):
-        positive = bool(prediction.scan[i] >= prediction.scan_thresholds[i])
+        state = findings[i].state
         label = "any hemorrhage" if i == ANY else LABELS[i]
-        decision = "[bold red]suspected[/]" if positive else "not found"
+        decision = STYLES[state].format(ENGLISH[state])
         values = (f"{prediction.scan[i]:.3f}", f"{prediction.scan_thresholds[i]:.3f}")
         table.add_row(label, *values, decision, style="bold" if i == ANY else "")
     console.print(table)

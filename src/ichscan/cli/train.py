@@ -104,6 +104,9 @@ def _workbench(arguments: argparse.Namespace) -> int:
     out = go(recipe, store, arguments.out, arguments.stage, tell, workers)
     if os.environ.get("RANK", "0") != "0":
         return 0  # under torchrun the first process speaks for all
+    if not (out / "metrics.json").exists():
+        print(f"The run is in {out}, up to the stage {arguments.stage}")
+        return 0
     print(f"The run is in {out}: metrics.json, results.csv, predictions, figures")
     if (out / "bundle" / "spec.json").exists():
         print(f"Its bundle is for: ichscan predict --model {out / 'bundle'} PATH")

@@ -16,7 +16,7 @@ KEYS: Final = {
     "series": ("series_instance_uid", "seriesinstanceuid"),
 }
 PATIENT: Final = ("patient", "patient_id")
-PARTS: Final = ("train", "test", "")
+PARTS: Final = ("train", "test")
 Labels = tuple[int, ...]
 
 
@@ -45,10 +45,10 @@ def read_own_labels(path: Path) -> OwnLabels:
     or 0 where `any` is 0.
 
     Raises:
-        DataError: absent, no or several name columns, no label column, or not a single row.
+        DataError: absent, a column twice, no or several name columns, no label column, or not a single row.
     """
     rows, columns = _rows(path)
-    lower = {column.strip().lower(): column for column in columns}
+    lower = _by_name(path, columns)
     found = [(kind, lower[name]) for kind, names in KEYS.items() for name in names if name in lower]
     if len(found) != 1:
         raise DataError(
@@ -68,14 +68,23 @@ def read_own_labels(path: Path) -> OwnLabels:
             continue
         _add(own, name, _labels(row, present, where, own.problems), where)
         if patient is not None and (row[patient] or "").strip():
-            own.patients[name] = row[patient].strip()
-        if (part := (row.get(lower.get("part", "part")) or "").strip()) in PARTS:
-            own.parts[name] = part
-        else:
+            _first(own, own.patients, name, row[patient].strip(), "patient", where)
+        part = (row.get(lower.get("part", "part")) or "").strip()
+        if part in PARTS:
+            _first(own, own.parts, name, part, "part", where)
+        elif part:
             own.problems.append(Problem("bad_label", where, "part: expected train, test or nothing"))
     if not own.labels:
         raise DataError(f"{path}: expected at least one row with labels, found none")
     return own
+
+
+def _by_name(path: Path, columns: list[str]) -> dict[str, str]:
+    names = [column.strip().lower() for column in columns]
+    twice = sorted({name for name in names if name and names.count(name) > 1})
+    if twice:
+        raise DataError(f"{path}: expected each column once, found several named {', '.join(twice)}")
+    return dict(zip(names, columns, strict=True))
 
 
 def _add(own: OwnLabels, name: str, labels: Labels, where: str) -> None:
@@ -88,6 +97,13 @@ def _add(own: OwnLabels, name: str, labels: Labels, where: str) -> None:
         own.labels[name] = (UNKNOWN,) * len(LABELS)
         own.problems.append(
             Problem("contradicting_label", where, f"{name} is listed again with other labels: unlabelled")
+        )
+
+
+def _first(own: OwnLabels, found: dict[str, str], name: str, value: str, what: str, where: str) -> None:
+    if found.setdefault(name, value) != value:
+        own.problems.append(
+            Problem("contradicting_label", where, f"{name} is listed again with another {what}: the first one counts")
         )
 
 

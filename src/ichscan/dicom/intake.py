@@ -4,11 +4,12 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from ichscan.dicom.archive import release_nested
 from ichscan.dicom.choose import choose
 from ichscan.dicom.files import walk
-from ichscan.dicom.header import Instance, instance_from, looks_like_dicom, read_dataset
+from ichscan.dicom.header import Instance, instance_from, looks_like_dicom, read_dataset, text
 from ichscan.dicom.images import is_picture, picture_series
 from ichscan.dicom.multiframe import frames_of
 from ichscan.dicom.nifti import is_nifti, nifti_series
@@ -17,6 +18,9 @@ from ichscan.dicom.series import Intake, Series
 from ichscan.dicom.source import Source
 from ichscan.dicom.stacks import build_stacks
 from ichscan.errors import NotDicomError, UnreadableFileError, UsageError
+
+MAKER: Final = "ichscan"
+"""Manufacturer (0008,0070) of all objects that ichscan makes."""
 
 
 def open_series(
@@ -58,7 +62,7 @@ def open_series(
             found.problems.append(
                 f"{len(found.pictures)} pictures were not read: declare their window, for example --window 40,120"
             )
-    return Intake(series, seen, found.not_dicom, tuple(found.problems))
+    return Intake(series, seen, found.not_dicom, tuple(found.problems), found.results)
 
 
 @dataclass(slots=True)
@@ -68,6 +72,7 @@ class _Found:
     pictures: list[Source] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     not_dicom: int = 0
+    results: int = 0
 
 
 def _take(source: Source, head: bytes, found: _Found) -> None:
@@ -78,7 +83,7 @@ def _take(source: Source, head: bytes, found: _Found) -> None:
         elif is_nifti(source.name, head):
             found.nifti.append(nifti_series(source))
         elif looks_like_dicom(head):
-            found.instances += _instances(source)
+            _take_dicom(source, found)
         else:
             found.not_dicom += 1
             _note_broken(source, head, found.problems)
@@ -97,10 +102,14 @@ def _note_broken(source: Source, head: bytes, problems: list[str]) -> None:
         problems.append(f"{source.name}: expected an image as the name says, found {what}; copy or export it again")
 
 
-def _instances(source: Source) -> list[Instance]:
+def _take_dicom(source: Source, found: _Found) -> None:
     with quiet_pydicom():
         dataset, offset = read_dataset(source)
+        if text(dataset, "Manufacturer") == MAKER:
+            found.results += 1
+            return
         whole = instance_from(dataset, source, offset)
         if whole.pixels.frames > 1 or "PerFrameFunctionalGroupsSequence" in dataset:
-            return list(frames_of(dataset, whole))
-        return [whole]
+            found.instances += frames_of(dataset, whole)
+        else:
+            found.instances.append(whole)

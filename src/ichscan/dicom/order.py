@@ -6,6 +6,7 @@ from typing import Final
 
 import numpy as np
 
+from ichscan.dicom.choose import is_bone
 from ichscan.dicom.header import Instance
 from ichscan.dicom.refusal import normal
 from ichscan.errors import GeometryError
@@ -55,10 +56,10 @@ def _by_position(instances: tuple[Instance, ...]) -> Ordered:
     if orientation is None:
         orientation = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
         notes.append("Image Orientation (Patient) (0020,0037) is absent: taken for axial.")
-    elif orientation[0] < 0 or orientation[4] < 0:
+    elif not (orientation[0] > 0 and orientation[4] > 0):
         notes.append(
-            "The image is not in the usual position (left of the patient at the right, face up): left and right, or "
-            "front and back, are swapped."
+            "The image is not in the usual position (left of the patient at the right, face up): it was turned for the "
+            "model."
         )
     axis = normal(orientation)
     along: Float64 = np.array([instance.position for instance in instances], dtype=np.float64) @ axis
@@ -68,8 +69,8 @@ def _by_position(instances: tuple[Instance, ...]) -> Ordered:
     chosen, copies = _without_duplicates(instances, along)
     if copies:
         notes.append(
-            f"{copies} slices share the position of another one: of each place the lossless, then the latest acquired, "
-            "then the one with the highest Instance Number is kept."
+            f"{copies} slices share the position of another one: of each place the lossless, then the soft-tissue "
+            "kernel, then the latest acquired, then the one with the highest Instance Number is kept."
         )
     positions: Float64 = along[chosen]
     kept = tuple(instances[index] for index in chosen)
@@ -109,7 +110,7 @@ def _preference(instance: Instance) -> tuple[object, ...]:
     """The greater is kept. Ends with facts that only differ between copies of one image."""
     pixels = instance.pixels
     return (
-        not pixels.lossy, instance.acquired, instance.instance_number or 0, instance.sop_uid,
+        not pixels.lossy, not is_bone(instance), instance.acquired, instance.instance_number or 0, instance.sop_uid,
         pixels.transfer_syntax, instance.source.size, pixels.offset or 0,
     )  # fmt: skip
 
@@ -139,7 +140,8 @@ def _irregularities(instances: tuple[Instance, ...], positions: Float64) -> list
     missing = np.flatnonzero(steps > GAP * np.maximum(np.median(steps), local if mixed else 0.0))
     if len(missing):
         shown = ", ".join(f"{steps[i]:.1f} mm after slice {i + 1}" for i in missing[:3])
-        notes.append(f"Slices are missing at {len(missing)} places ({shown}): what lies there is not judged.")
+        places = "1 place" if len(missing) == 1 else f"{len(missing)} places"
+        notes.append(f"Slices are missing at {places} ({shown}): what lies there is not judged.")
     elif not mixed and float(steps.max() - steps.min()) > 0.1 * float(np.median(steps)):
         notes.append(f"Irregular slice distance, {steps.min():.2f} to {steps.max():.2f} mm: kept as acquired.")
     return notes

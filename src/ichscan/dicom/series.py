@@ -73,12 +73,14 @@ class Intake:
         files_seen: files, counting each member of an archive.
         not_dicom: files that are no image of any kind that ichscan reads.
         problems: one sentence per file that could not be read.
+        results: objects that ichscan made of earlier analyses; they are no source of another one.
     """
 
     series: tuple[Series, ...]
     files_seen: int
     not_dicom: int
     problems: tuple[str, ...]
+    results: int = 0
 
     @property
     def chosen(self) -> tuple[Series, ...]:

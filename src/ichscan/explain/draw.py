@@ -12,6 +12,7 @@ BACKGROUND: Final[Colour] = (24, 20, 18)
 TEXT: Final[Colour] = (225, 225, 225)
 DIM: Final[Colour] = (150, 150, 150)
 ALERT: Final[Colour] = (60, 80, 255)
+UNSURE: Final[Colour] = (102, 199, 255)
 CALM: Final[Colour] = (170, 130, 90)
 FONT: Final = cv2.FONT_HERSHEY_SIMPLEX
 

@@ -17,6 +17,7 @@ from ichscan.labels import ANY
 from ichscan.model.bundle import Bundle
 from ichscan.model.predict import sequence_stride
 from ichscan.model.preprocess import grey_slice, normalise, prepare
+from ichscan.model.upright import turn_of
 from ichscan.types import Float32, Prediction, Volume
 
 ZOOM: Final = 1.5
@@ -59,14 +60,15 @@ def refine(
     again[:-stride] |= chosen[stride:]
     again[stride:] |= chosen[:-stride]
     spec = replace(bundle.spec.input, size=round(bundle.spec.input.size * ZOOM / MULTIPLE) * MULTIPLE)
-    prepared = prepare(volume.hu, volume.positions_mm, spec, volume.spacing_mm[1] if volume.spacing_mm else None)
+    turn = turn_of(volume)
+    prepared = prepare(turn.pixels(volume.hu), volume.positions_mm, spec, turn.column_spacing(volume.spacing_mm))
     side = prediction.lesion_maps.shape[-1] * FINER
     maps = np.stack([_resized(m, side) for m in prediction.lesion_maps])
     for i in np.flatnonzero(again):
         (larger,) = bundle.slice_network.run(
             ["lesion_maps"], slices=normalise(grey_slice(prepared, int(i), spec)[None], spec)
         )
-        maps[i] = (maps[i] + _resized(larger[0], side)) / 2
+        maps[i] = (maps[i] + _resized(turn.maps(larger[0]), side)) / 2
     return replace(prediction, lesion_maps=maps)
 
 

@@ -16,7 +16,7 @@ OPACITY: Final = 0.7
 NOTICE: Final = "AI result, not for diagnostic use alone"
 LEGEND: Final = 62
 """Rows of the legend."""
-LEAST_WIDTH: Final = 300
+LEAST_WIDTH: Final = 370
 """Columns that the legend's words need."""
 LETTERS: Final = (("R", "L"), ("A", "P"), ("F", "H"))
 """Directions (negative, positive) of the axes of LPS."""
@@ -96,16 +96,18 @@ class Legend:
     """What stands below a picture.
 
     Attributes:
-        label: whose heat is shown.
+        label: whose heat is shown, of `ichscan.labels.LABELS`.
         probability: of the label in the slice.
         threshold: positive from here on.
         place: which slice it is, in words.
+        edges: letters on the picture's edges, see `edge_letters`; None = it is not known how the patient lies.
     """
 
     label: str
     probability: float
     threshold: float
     place: str = ""
+    edges: tuple[str, str, str, str] | None = None
 
 
 def with_legend(picture: UInt8, legend: Legend) -> UInt8:
@@ -118,15 +120,27 @@ def with_legend(picture: UInt8, legend: Legend) -> UInt8:
     rows, cols = picture.shape[:2]
     width = max(cols, LEAST_WIDTH)
     out = canvas(rows + LEGEND, width)
-    paste(out, picture, 0, (width - cols) // 2)
+    left = (width - cols) // 2
+    paste(out, picture, 0, left)
+    if legend.edges is not None:
+        _mark_edges(out[:rows, left : left + cols], legend.edges)
     alert = legend.probability >= legend.threshold
-    words = f"{legend.label}: probability {legend.probability:.2f}, threshold {legend.threshold:.2f}"
+    words = f"{legend.label} hemorrhage: probability {legend.probability:.3f}, threshold {legend.threshold:.3f}"
     text(out, words, 8, rows + 16, 0.4, ALERT if alert else TEXT)
     ramp(out, rows + 24, 8 + 16, width // 3)
     text(out, "0", 8, rows + 34, 0.36, DIM)
     text(out, " | ".join(filter(None, ("scan max", legend.place))), 8 + 22 + width // 3, rows + 34, 0.36, DIM)
     text(out, NOTICE, 8, rows + 54, 0.4, TEXT)
     return out
+
+
+def _mark_edges(picture: UInt8, edges: tuple[str, str, str, str]) -> None:
+    """Writes the letters of the left, right, upper and lower edge, dark below so that they can be read on bone."""
+    rows, cols = picture.shape[:2]
+    places = ((5, rows // 2), (cols - 16, rows // 2), (cols // 2 - 5, 15), (cols // 2 - 5, rows - 6))
+    for letter, (x, y) in zip(edges, places, strict=True):
+        text(picture, letter, x + 1, y + 1, 0.5, (0, 0, 0), bold=True)
+        text(picture, letter, x, y, 0.5, TEXT)
 
 
 def ramp(picture: UInt8, top: int, left: int, width: int) -> None:

@@ -14,6 +14,7 @@ from ichscan.model.calibrate import probabilities
 from ichscan.model.preprocess import Preparation, chunks, prepare
 from ichscan.model.session import Network
 from ichscan.model.spec import InputSpec
+from ichscan.model.upright import turn_of
 from ichscan.types import Float32, Float64, Prediction, Volume
 
 CHUNK: Final = 2
@@ -29,6 +30,8 @@ def predict(
 ) -> Prediction:
     """Probabilities of the six labels for every slice and for the scan.
 
+    The network sees the slices upright (see `ichscan.model.upright`); maps and boxes are in the pixels of the volume.
+
     Args:
         volume: slices in HU, inferior to superior.
         bundle: a loaded model.
@@ -42,10 +45,11 @@ def predict(
     """
     spec = bundle.spec
     start = time.perf_counter()
-    column_spacing = volume.spacing_mm[1] if volume.spacing_mm else None
-    prepared = prepare(volume.hu, volume.positions_mm, spec.input, column_spacing)
+    turn = turn_of(volume)
+    prepared = prepare(turn.pixels(volume.hu), volume.positions_mm, spec.input, turn.column_spacing(volume.spacing_mm))
     timing = {"preprocess": time.perf_counter() - start, "infer": 0.0}
-    evidence, *maps = _run_slices(prepared, bundle, class_maps, progress, timing)
+    evidence, *found = _run_slices(prepared, bundle, class_maps, progress, timing)
+    maps = [turn.maps(one) for one in found]
     start = time.perf_counter()
     stride = sequence_stride(volume.positions_mm, spec.input.sequence_mm)
     slice_logits, scan_logits = run_scan(evidence, bundle.scan_network, stride)
@@ -63,7 +67,7 @@ def predict(
         model=bundle.identity,
         class_maps=maps[0] if maps else None,
         lesion_maps=maps[1] if len(maps) > 1 else None,
-        boxes=prepared.boxes,
+        boxes=turn.boxes(prepared.boxes),
         warnings=_warnings(prepared, spec.input, stride),
         timing_s=timing,
     )

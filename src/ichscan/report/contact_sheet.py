@@ -6,12 +6,16 @@ import cv2
 import numpy as np
 
 from ichscan import __version__
-from ichscan.explain.draw import ALERT, DIM, TEXT, UInt8, box, canvas, paste, text
+from ichscan.explain.draw import ALERT, DIM, TEXT, UNSURE, UInt8, box, canvas, paste, text
 from ichscan.explain.heat import Bool, heat
 from ichscan.explain.overlay import edge_letters, flipped_axes, ramp, slice_picture
 from ichscan.labels import ANY, LABELS
 from ichscan.report.chart import HEIGHT as CHART_HEIGHT
 from ichscan.report.chart import chart
+from ichscan.report.find import find
+from ichscan.report.findings import ABSENT, PRESENT, UNCERTAIN
+from ichscan.report.text import one_line
+from ichscan.report.wording import ENGLISH
 from ichscan.types import Prediction, Report, Volume
 
 TILE: Final = 176
@@ -20,11 +24,15 @@ HEADER: Final = 150
 MAX_TILES: Final = 120
 LEAST_COLUMNS: Final = 6
 UID_SHOWN: Final = 20
+DESCRIPTION_SHOWN: Final = 80
+COLOURS: Final = {PRESENT: ALERT, UNCERTAIN: UNSURE, ABSENT: TEXT}
 NOTICE: Final = "Not for diagnostic use alone. ichscan is an assistant, not a medical device."
 
 
 def contact_sheet(volume: Volume, report: Report, inside: Bool | None = None) -> UInt8:
-    """Draws the sheet: the same input gives the same pixels. Holds no patient data, only the end of the series UID.
+    """Draws the sheet: the same input gives the same pixels.
+
+    It holds no patient data, only the series description and the end of the series UID.
 
     Args:
         volume: the analysed slices.
@@ -66,15 +74,13 @@ def _header(sheet: UInt8, report: Report, prediction: Prediction, per_tile: int)
     model = prediction.model
     uid = report.series_instance_uid[-UID_SHOWN:] or "without UID"
     text(sheet, f"ichscan {__version__}   series ...{uid}   {len(prediction.slices)} slices", 12, 24, 0.55, TEXT)
-    text(sheet, f"model {model.name} {model.version} ({model.sha256[:8]})", 12, 44, 0.4, DIM)
-    positive = bool(prediction.scan[ANY] >= prediction.scan_thresholds[ANY])
-    verdict = "hemorrhage suspected" if positive else "no hemorrhage found"
-    text(sheet, f"Scan: {verdict}", 12, 72, 0.6, ALERT if positive else TEXT, bold=True)
-    for i, label in enumerate(LABELS):
-        alert = prediction.scan[i] >= prediction.scan_thresholds[i]
+    said = one_line(report.description, DESCRIPTION_SHOWN)  # tells that a bleed is simulated
+    text(sheet, f"{said}   model {model.name} {model.version} ({model.sha256[:8]})", 12, 44, 0.4, DIM)
+    findings = find(report)
+    text(sheet, ENGLISH[f"verdict_{findings.verdict}"], 12, 72, 0.6, COLOURS[findings.verdict], bold=True)
+    for i, finding in enumerate(findings.findings):
         x = 12 + i * (sheet.shape[1] - 24) // len(LABELS)
-        words = f"{label} {prediction.scan[i]:.2f}"
-        text(sheet, words, x, 96, 0.42, ALERT if alert else TEXT)
+        text(sheet, f"{finding.label} {finding.probability:.2f}", x, 96, 0.42, COLOURS[finding.state])
     text(sheet, NOTICE, 12, 120, 0.45, TEXT)
     more = f"; each tile is the most suspicious of {per_tile} slices" if per_tile > 1 else ""
     text(

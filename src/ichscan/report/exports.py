@@ -11,7 +11,7 @@ import numpy as np
 
 from ichscan.errors import InputError
 from ichscan.explain.heat import Bool, gates, heat, widened
-from ichscan.explain.overlay import Legend, png, slice_picture, with_legend
+from ichscan.explain.overlay import Legend, edge_letters, png, slice_picture, with_legend
 from ichscan.labels import ANY, LABELS
 from ichscan.report.findings import Findings
 from ichscan.report.stored import rounded
@@ -141,7 +141,7 @@ def _pictures(images: Images, folder: Path, stem: str) -> list[Path]:
     for i in map(int, np.flatnonzero(prediction.slices[:, ANY] >= prediction.slice_thresholds[ANY])):
         path = folder / f"{stem}-slice-{i + 1:03d}.png"
         place = f"slice {i + 1} of {len(volume.hu)}"
-        legend = Legend(LABELS[ANY], float(prediction.slices[i, ANY]), threshold, place)
+        legend = Legend(LABELS[ANY], float(prediction.slices[i, ANY]), threshold, place, edge_letters(volume))
         write_atomically(path, png(with_legend(slice_picture(volume, i, hot.on(i)), legend)))
         paths.append(path)
     return paths
@@ -150,6 +150,8 @@ def _pictures(images: Images, folder: Path, stem: str) -> list[Path]:
 def _dicom(findings: Findings, images: Images, maps: bool, folder: Path) -> list[Path]:
     from ichscan.report.dicom import key_objects, read_source, structured_report, write_dicom
 
+    if not images.report.files:
+        raise InputError(f"nothing could be read that says which study it belongs to: {findings.reason}")
     source = read_source(images.report.files, images.volume)
     paths = write_dicom(folder, [structured_report(findings, source), key_objects(findings, source)])
     if maps and images.volume is not None and images.report.prediction is not None:

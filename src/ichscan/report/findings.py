@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
+from ichscan.labels import ANY, LABELS
 from ichscan.types import ModelIdentity
 
 PRESENT: Final = "present"
@@ -79,6 +80,17 @@ class Findings:
     not_assessed: tuple[str, ...]
     warnings: tuple[str, ...]
     model: ModelIdentity | None
+
+    @property
+    def verdict(self) -> str:
+        """The scan in one word: the state of "any", but uncertain where that is absent and a type is not.
+
+        Raises:
+            KeyError: the series was not analysed.
+        """
+        overall = self.of(LABELS[ANY]).state
+        clear = all(finding.state == ABSENT for finding in self.findings)
+        return overall if overall != ABSENT or clear else UNCERTAIN
 
     def of(self, label: str) -> Finding:
         """By name. Raises KeyError when the series was not analysed."""

@@ -19,7 +19,7 @@ from ichscan.report.ranges import ranges
 from ichscan.report.text import ORDER, one_line, sentences, subject
 from ichscan.report.viewer_script import SCRIPT
 from ichscan.report.viewer_style import STYLE
-from ichscan.report.viewer_tools import tools
+from ichscan.report.viewer_tools import Edges, edge_marks, tools
 from ichscan.report.wording import ENGLISH, Wording
 from ichscan.types import Prediction, Volume
 
@@ -46,14 +46,15 @@ def viewer(
     """
     if not findings.analysed or prediction is None or volume is None:
         left = f"<section><h2>{escape(words['images'])}</h2><p>{escape(words['no_images'])}</p></section>"
-        return _page(findings, left, "", "", words)
+        return _page(findings, left, "", "", None, words)
     data = _data(findings, prediction, volume, mask, words)
-    left = tools(data, PRESETS, edge_letters(volume), words)
+    edges = edge_letters(volume)
+    left = tools(data, PRESETS, edges, words)
     embedded = f'<script type="application/json" id="data">{_safe_json(data)}</script>'
-    return _page(findings, left, embedded, SCRIPT, words)
+    return _page(findings, left, embedded, SCRIPT, edges, words)
 
 
-def _page(findings: Findings, left: str, embedded: str, script: str, words: Wording) -> str:
+def _page(findings: Findings, left: str, embedded: str, script: str, edges: Edges | None, words: Wording) -> str:
     digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
     # only this script may run, whatever else a file might smuggle in, and nothing may be fetched
     policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
@@ -74,7 +75,7 @@ def _page(findings: Findings, left: str, embedded: str, script: str, words: Word
 {left}
 <div class="panel">
 {_list(findings, bool(script), words)}
-{_figures(findings, bool(script), words)}
+{_figures(findings, edges, words) if script else ""}
 {_report(findings, words)}
 <p class="small">{escape(words["series_uid"].format(uid=one_line(findings.series_instance_uid)))}</p>
 </div>
@@ -104,7 +105,7 @@ def _list(findings: Findings, clickable: bool, words: Wording) -> str:
         row = f'<button type="button" {marks}>{inner}</button>' if clickable else f"<p>{inner}</p>"
         rows.append(f'<li class="{finding.state}">{row}</li>')
     first = next(sentence for sentence in sentences(findings, words) if sentence.section == "impression")
-    summary = f'<p class="summary {findings.of("any").state}">{escape(first.text)}</p>'
+    summary = f'<p class="summary {findings.verdict}">{escape(first.text)}</p>'
     hint = f'<p class="small keys">{escape(words["choose"])}</p>' if clickable else ""
     return (
         f'<section><h2>{escape(words["list"])}</h2>{summary}<ul class="findings">{"".join(rows)}</ul>{hint}</section>'
@@ -120,11 +121,12 @@ def _row(finding: Finding, words: Wording) -> str:
     )
 
 
-def _figures(findings: Findings, drawn: bool, words: Wording) -> str:
+def _figures(findings: Findings, edges: Edges | None, words: Wording) -> str:
     """For print: the strongest slice of what is not absent. The script draws them."""
-    told = [f for f in map(findings.of, ORDER if drawn else ()) if f.state != ABSENT]
+    told = [f for f in map(findings.of, ORDER) if f.state != ABSENT]
     figures = "".join(
-        f'<figure><canvas data-figure="{f.label}" data-number="{f.strongest + 1}"></canvas><figcaption>'
+        f'<figure><div class="pictured"><canvas data-figure="{f.label}" data-number="{f.strongest + 1}"></canvas>'
+        f"{edge_marks(edges, words)}</div><figcaption>"
         f"{escape(words['figure'].format(label=_capital(words[f.label]), slice=f.strongest + 1))}</figcaption></figure>"
         for f in told
     )

@@ -58,11 +58,13 @@ kbd { border: 1px solid var(--line); border-radius: .2rem; padding: 0 .3rem; fon
 .figures { display: none; }
 .visually-hidden { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%);
   white-space: nowrap; }
-@media (max-width: 1000px) {
+@media screen and (max-width: 1000px) {
   main { grid-template-columns: minmax(0, 1fr); }
   .viewer { position: static; }
-  .frame { height: min(calc(100vh - 19rem), 94vw); }
-  .panel { max-width: none; }
+  .panel { display: contents; }
+  .panel > section:first-child { order: -1; }
+  ul.findings { grid-template-columns: repeat(auto-fit, minmax(min(22rem, 100%), 1fr)); }
+  .frame { height: min(max(calc(100vh - 36rem), 22rem), 94vw); }
 }
 @media print {
   :root { color-scheme: light; --back: #fff; --raised: #fff; --text: #000; --dim: #333; --alert: #a00; --unsure: #000;
@@ -74,6 +76,8 @@ kbd { border: 1px solid var(--line); border-radius: .2rem; padding: 0 .3rem; fon
   ul.findings button { border: 0; padding: .1rem 0; min-height: 0; box-shadow: none; }
   .figures { display: grid; grid-template-columns: repeat(3, 1fr); gap: .5rem; }
   figure { margin: 0; break-inside: avoid; }
+  .pictured { position: relative; }
+  .pictured .edge { print-color-adjust: exact; font-size: 8pt; }
   figcaption { font-size: 8pt; }
   figure canvas { print-color-adjust: exact; height: auto; }
   h2, h3 { break-after: avoid; }

@@ -6,11 +6,14 @@ from typing import Any
 
 from ichscan.report.wording import Wording
 
+Edges = tuple[str, str, str, str]
+"""Letters at the left, right, upper and lower edge, see `ichscan.explain.overlay.edge_letters`."""
+
 
 def tools(
     data: Mapping[str, Any],
     presets: Sequence[tuple[str, int, int]],
-    edges: tuple[str, str, str, str] | None,
+    edges: Edges | None,
     words: Wording,
 ) -> str:
     """The elements that the script fills and listens to.
@@ -31,7 +34,7 @@ def tools(
 <button type="button" id="print">{escape(words["print"])}</button></div>
 <div class="stage" id="stage"><div class="frame" style="aspect-ratio: {data["aspect"]}">
 <canvas id="picture" width="{data["cols"]}" height="{data["rows"]}" role="img"></canvas>
-{_edges(edges, words) if edges is not None else ""}<div id="mark" hidden></div></div></div>
+{edge_marks(edges, words)}<div id="mark" hidden></div></div></div>
 <p id="where" role="status" aria-live="polite"></p>
 <svg id="strip" preserveAspectRatio="none" role="img" aria-label="{escape(words["strip"])}"></svg>
 <input type="range" id="slice" min="0" max="{shown - 1}" value="{data["start"]}"
@@ -51,8 +54,10 @@ def _buttons(presets: Sequence[tuple[str, int, int]], words: Wording) -> str:
     )
 
 
-def _edges(edges: tuple[str, str, str, str], words: Wording) -> str:
-    """The patient's directions at the edges of the picture."""
+def edge_marks(edges: Edges | None, words: Wording) -> str:
+    """The patient's directions at the edges of a picture; "" where they are not known."""
+    if edges is None:
+        return ""
     places = zip(("at-left", "at-right", "at-top", "at-bottom"), edges, strict=True)
     return "".join(f'<span class="edge {place}">{escape(words[key])}</span>' for place, key in places)
 

@@ -23,6 +23,9 @@ ENGLISH: Final[Wording] = {
     "present": "suspected",
     "uncertain": "not certain",
     "absent": "not detected",
+    "verdict_present": "Hemorrhage suspected",
+    "verdict_uncertain": "Hemorrhage possible, not certain: please look",
+    "verdict_absent": "No hemorrhage detected. This does not exclude one.",
     # sections
     "title": "Draft report by AI, not verified",
     "technique": "Technique",
@@ -34,7 +37,7 @@ ENGLISH: Final[Wording] = {
     "slices": "CT of the head, {count} axial slices.",
     "one_slice": "CT of the head, one axial slice.",
     "apart": "The slices lie {mm} mm apart (median).",
-    "series": "Series description: {description}.",
+    "series": "Series: {description}.",
     "model": "Read by the model {name} {version} (weights {sha256}).",
     # findings
     "finding": "{label}: {state}.",

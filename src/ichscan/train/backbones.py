@@ -21,6 +21,8 @@ from ichscan.train.workbench_tables import one_of
 
 IMAGENET: Final = "imagenet"
 LITE0: Final = "efficientnet_lite0"
+SHOWN: Final = 8
+"""Layers that a message names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,7 @@ def build(name: str, in_channels: int, weights: str | Path | None = None, size: 
     Raises:
         UsageError: name or size impossible, or the file's layers do not fit; the message lists them.
     """
-    one_of("backbone", name, BACKBONES)
+    one_of("[network].backbone", name, BACKBONES)
     entry = BACKBONES[name]
     _check_size(name, size or entry.size)
     extra: dict[str, Any] = {"img_size": size} if name == "swin_tiny" and size else {}
@@ -127,9 +129,10 @@ def _load(network: Any, name: str, weights: str) -> None:
     own = network.state_dict()
     report = _compare(own, given)
     if report:
+        shown = "; ".join(report[:SHOWN]) + ("; ..." if len(report) > SHOWN else "")
         raise UsageError(
-            f"{weights}: expected weights of {name} (timm {BACKBONES[name].timm}); {len(report)} layers do not fit:\n  "
-            + "\n  ".join(report[:20])
+            f"{weights}: expected weights of {name} (timm {BACKBONES[name].timm}); {len(report)} of {len(own)} layers "
+            f"do not fit: {shown}"
         )
     network.load_state_dict({k: given[k] for k in own if k in given}, strict=False)
 

@@ -44,7 +44,7 @@ def start(config: Training) -> Fabric:
         raise UsageError('[training].accelerator: "gpu" asked for, none found; use "auto"')
     cpu = config.accelerator == "cpu" or not gpus
     if config.precision == "fp16" and cpu:
-        raise UsageError('[training].precision: "fp16" needs a GPU; use "bf16" or "32"')
+        raise UsageError('[training].precision: "fp16" needs a GPU; give --set training.precision=bf16 or =32')
     devices, nodes = launched(config, os.environ)
     wanted: Any = devices or (1 if cpu else "auto")
     precision: Any = PRECISION[config.precision]

@@ -86,9 +86,11 @@ class ScanObjective:
     """Sum over scans of slices x loss (see `ichscan.train.scan_loss.scan_losses`)."""
 
     scan_weight: float
+    any_weight: float = 2.0
 
     def __call__(self, network: nn.Module, batch: Batch) -> Tensor:
         features, logits, lengths = batch.inputs
         out = network(features, logits, lengths)
-        losses = scan_losses(out.slices.float(), out.scan.float(), batch.targets, lengths, self.scan_weight)
+        slices, scan = out.slices.float(), out.scan.float()
+        losses = scan_losses(slices, scan, batch.targets, lengths, self.scan_weight, self.any_weight)
         return (losses * batch.weights).sum()

@@ -10,15 +10,14 @@ from ichscan.train.scan_layers import slice_mask
 UNKNOWN = 255
 
 
-def label_weights(labels: int) -> Tensor:
-    """Weight of each label, summing to 1: `any` counts twice among the six, otherwise all the same.
+def label_weights(labels: int, any_weight: float = 2.0) -> Tensor:
+    """Weight of each label, summing to 1: `any_weight` for `any` among the six, otherwise all the same.
 
-    For six labels this is at once the weighting of the RSNA 2019 score and the loss of Alqaisi & Almashagbeh 2025,
-    (6 BCE(all six, mean) + 1 BCE(any)) / 7.
+    2 is the weighting of the RSNA 2019 score, 1 the plain mean of Burduja et al. 2020, equation 1.
     """
     weight = torch.ones(labels)
     if labels == len(LABELS):
-        weight[ANY] = 2.0
+        weight[ANY] = any_weight
     return weight / weight.sum()
 
 
@@ -30,24 +29,27 @@ def scan_labels(labels: Tensor, mask: Tensor) -> Tensor:
     return positive.to(torch.uint8).masked_fill(unknown, UNKNOWN)
 
 
-def entry_losses(logits: Tensor, labels: Tensor, known: Tensor) -> Tensor:
+def entry_losses(logits: Tensor, labels: Tensor, known: Tensor, any_weight: float = 2.0) -> Tensor:
     """Weighted cross entropy (see `label_weights`) of each slice or scan; entries that are not known cost nothing.
 
     Args:
         logits: (..., labels); may hold anything where not known.
         labels: uint8 (..., labels), 0 or 1 where known.
         known: bool (..., labels).
+        any_weight: of `any`, when there are six labels.
 
     Returns:
         (...).
     """
     target = labels.masked_fill(~known, 0).to(logits.dtype)
     loss = F.binary_cross_entropy_with_logits(logits.masked_fill(~known, 0.0), target, reduction="none")
-    weight = label_weights(logits.shape[-1]).to(logits)
+    weight = label_weights(logits.shape[-1], any_weight).to(logits)
     return (loss.masked_fill(~known, 0.0) * weight).sum(-1)
 
 
-def scan_losses(slices: Tensor, scan: Tensor, labels: Tensor, lengths: Tensor, scan_weight: float) -> Tensor:
+def scan_losses(
+    slices: Tensor, scan: Tensor, labels: Tensor, lengths: Tensor, scan_weight: float, any_weight: float = 2.0
+) -> Tensor:
     """Loss of each scan: mean over its slices + `scan_weight` x loss of the whole scan.
 
     Args:
@@ -56,14 +58,15 @@ def scan_losses(slices: Tensor, scan: Tensor, labels: Tensor, lengths: Tensor, s
         labels: uint8 (scans, slices, labels); 255 = unknown.
         lengths: int64 (scans,), real slices.
         scan_weight: the papers train with slices alone: 0.
+        any_weight: of `any`, when there are six labels.
 
     Returns:
         (scans,).
     """
     lengths = lengths.to(slices.device)
     mask = slice_mask(lengths, slices.shape[1])
-    loss = entry_losses(slices, labels, mask[..., None] & (labels != UNKNOWN)).sum(1) / lengths
+    loss = entry_losses(slices, labels, mask[..., None] & (labels != UNKNOWN), any_weight).sum(1) / lengths
     if scan_weight > 0:
         whole = scan_labels(labels, mask)
-        loss = loss + scan_weight * entry_losses(scan, whole, whole != UNKNOWN)
+        loss = loss + scan_weight * entry_losses(scan, whole, whole != UNKNOWN, any_weight)
     return loss

@@ -89,11 +89,11 @@ def _fit_one(
 ) -> list[nn.Module]:
     torch.manual_seed(seed)
     network = build_scan_model(config, scans.features.shape[1], scans.logits.shape[1])
-    scan_weight = config.scan_weight if config.scan_head else 0.0
+    weights = (config.scan_weight if config.scan_head else 0.0, config.any_weight)
     batches = ScanBatches(scans, config.training.batch, config.training.accumulate, seed)
     checked = validation.labelled() if validation is not None else None
-    validate = (lambda model, _: {"loss": mean_loss(model, checked, scan_weight)}) if checked else None
-    task = Task(ScanObjective(scan_weight), batches, batches.steps, validate)
+    validate = (lambda model, _: {"loss": mean_loss(model, checked, *weights)}) if checked else None
+    task = Task(ScanObjective(*weights), batches, batches.steps, validate)
     history = fit(network, task, config.training, folder, seed, fabric, identity, progress)
     kept: list[nn.Module] = []
     for epoch in history.kept(config.training.keep):
@@ -104,14 +104,14 @@ def _fit_one(
 
 
 @torch.inference_mode()
-def mean_loss(network: nn.Module, scans: Scans, scan_weight: float = 0.0) -> float:
+def mean_loss(network: nn.Module, scans: Scans, scan_weight: float = 0.0, any_weight: float = 2.0) -> float:
     """The training loss over scans: mean over their slices."""
     device = next(network.parameters()).device
     total = 0.0
     for start in range(0, len(scans), PREDICT):
         features, logits, lengths, labels = padded(scans, np.arange(start, min(start + PREDICT, len(scans))))
         out = network(features.to(device), logits.to(device), lengths)
-        losses = scan_losses(out.slices, out.scan, labels.to(device), lengths, scan_weight)
+        losses = scan_losses(out.slices, out.scan, labels.to(device), lengths, scan_weight, any_weight)
         total += float((losses.cpu() * lengths).sum())
     return total / float(scans.lengths.sum())
 

@@ -20,7 +20,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from ichscan.errors import UsageError
+from ichscan.errors import DataError, UsageError
 from ichscan.train.checkpoint import load_weights
 from ichscan.train.classifier import SliceClassifier, build_classifier
 from ichscan.train.devices import start
@@ -33,6 +33,7 @@ from ichscan.train.slice_folds import Fold, plan_folds, select_slices
 from ichscan.train.slice_images import SliceImages
 from ichscan.train.slice_metrics import slice_metrics
 from ichscan.train.slice_predictions import Predicted, save_probabilities, write_predictions
+from ichscan.train.slice_sampling import draw
 from ichscan.train.workbench_recipe import WorkbenchRecipe
 from ichscan.train.workbench_tables import Training
 
@@ -111,11 +112,13 @@ def train_slices(
 
     Raises:
         UsageError: the folder belongs to something else, or the split lacks a part.
-        DataError: nothing to train or validate on.
+        DataError: a fold has nothing to train or validate on, or lacks a class that the recipe balances; told before
+            the first fold is trained.
         TrainingError: the loss is no number.
     """
     stage = _Stage(recipe, store, folder, fabric or start(recipe.training), progress)
     folds = plan_folds(parts, recipe.data)
+    stage.look_at(folds)
     runs = []
     for fold in folds:
         of_fold = [stage.run(fold, seed) for seed in recipe.training.seeds]
@@ -154,6 +157,29 @@ class _Stage:
         self.progress = progress if fabric.is_global_zero else lambda _: None
         self.images = SliceImages(store, recipe.input)
         self.tables = InputTables(recipe.input).to(fabric.device)
+
+    def look_at(self, folds: Sequence[Fold]) -> None:
+        """Raises what training on any of the folds would raise for its labels; tells what they lack."""
+        recipe = self.recipe
+        absent = sorted(set(recipe.data.patients_without) - {series.patient for series in self.store.series()})
+        if absent:
+            self.progress(f"[data].patients_without: {', '.join(absent)} not in this collection")
+        for fold in folds:
+            for patients, use in ((fold.train, "train"), (fold.validation, "validate")):
+                slices = select_slices(self.store, patients, recipe.data)
+                without = [n for n, count in zip(recipe.data.labels, slices.targets.sum(0), strict=True) if not count]
+                if without:
+                    self.progress(f"fold {fold.number}: no positive slice to {use} on: {', '.join(without)}")
+                if use == "train":
+                    self._try(fold, slices)
+
+    def _try(self, fold: Fold, slices: Slices) -> None:
+        recipe = self.recipe
+        try:
+            SliceLoss(recipe.loss, recipe.data.labels, slices.targets)
+            draw(recipe.sampling, slices.targets, slices.position, recipe.training.batch, 0, 0)
+        except DataError as error:
+            raise DataError(f"fold {fold.number}: {error}") from error
 
     def run(self, fold: Fold, seed: int) -> SliceRun:
         slices = select_slices(self.store, fold.train, self.recipe.data)

@@ -77,6 +77,8 @@ class Sequence:
         heads: attention heads of "transformer".
         scan_head: learn a scan output as well.
         scan_weight: weight of the scan output's loss.
+        any_weight: weight of `any` in the loss beside the types' 1, when all six labels are learned (the RSNA score: 2;
+            P2 equation 1 and P0's masked cross-entropy: 1).
         scan_top: slices whose highest logits are averaged for the scan when no scan output is learned.
         training: table [sequence.training] (P0: Adam 1e-5, 12 epochs, batch 4, step; P2: 1e-4, 4 epochs, batch 1).
     """
@@ -91,6 +93,7 @@ class Sequence:
     heads: int = 4
     scan_head: bool = False
     scan_weight: float = 1.0
+    any_weight: float = 2.0
     scan_top: int = 2
     training: Training = field(default=SCAN_TRAINING)
 
@@ -99,6 +102,7 @@ class Sequence:
         for name in ("hidden", "layers", "heads", "scan_top"):
             within(f"[sequence].{name}", getattr(self, name), 1)
         within("[sequence].dropout", self.dropout, 0, 0.99)
-        within("[sequence].scan_weight", self.scan_weight, 0)
+        for name in ("scan_weight", "any_weight"):
+            within(f"[sequence].{name}", getattr(self, name), 0)
         if len(self.weights) % 2 == 0 or min(self.weights) < 0 or sum(self.weights) <= 0:
             raise UsageError(f"[sequence].weights: expected an odd number of weights >= 0, found {self.weights}")

@@ -14,7 +14,9 @@ from pydicom.dataset import Dataset
 from tests.dicom_builders import STUDY, enhanced, head_series
 from tests.report.dicom.results import AT, Case, case_of, first_series, place_in, write_files
 
+from ichscan.dicom import open_series
 from ichscan.errors import NotDicomError, UnreadableFileError
+from ichscan.report.contact_sheet import tiles_shown
 from ichscan.report.dicom import (
     key_objects,
     parametric_map,
@@ -164,6 +166,15 @@ def test_captures_show_the_heat_at_the_lesion_and_name_their_source(case: Case) 
     assert list(made[0].PatientOrientation) == ["L", "P"]
 
 
+def test_captures_of_a_thin_series_are_the_most_suspicious_of_neighbours(tmp_path: Path) -> None:
+    case = case_of(write_files(tmp_path, head_series(150)))
+    captures = secondary_capture(case.findings, case.source, case.volume, case.prediction)
+    made = [int(one.InstanceNumber) - 1 for one in captures]
+    assert made == tiles_shown(case.prediction)[0]
+    assert AT[0] in made
+    assert len(made) == 75
+
+
 def test_captures_of_mirrored_slices_are_shown_as_radiologists_look_at_them(tmp_path: Path) -> None:
     case = case_of(write_files(tmp_path, head_series(ImageOrientationPatient=[-1, 0, 0, 0, -1, 0])))
     made = next(secondary_capture(case.findings, case.source, case.volume, case.prediction))
@@ -197,7 +208,19 @@ def test_a_series_that_was_not_analysed_says_so_and_why(tmp_path: Path) -> None:
     assert report.CompletionFlag == "PARTIAL"
     assert findings.reason in [item.TextValue for item in _items(report, "TEXT")]
     assert report.StudyInstanceUID == STUDY
+    assert _conclusion(report) == ["The images have to be read without the model."]
     assert key_objects(findings, source) is None
+
+
+def test_the_report_says_in_words_what_a_person_looks_for(case: Case) -> None:
+    for other in (False, True):
+        report = _read(structured_report(case.findings, case.source, enhanced=other))
+        assert _conclusion(report)[0] == "Intracranial hemorrhage suspected: subdural hemorrhage, left."
+
+
+def _conclusion(report: Dataset) -> list[str]:
+    texts = _items(report, "TEXT")
+    return [str(item.TextValue) for item in texts if item.ConceptNameCodeSequence[0].CodeMeaning == "Conclusion"]
 
 
 def test_a_zip_member_is_read_again(tmp_path: Path) -> None:
@@ -226,3 +249,11 @@ def test_scans_without_identifiers_are_not_mixed_up(tmp_path: Path) -> None:
         reports.append(structured_report(case.findings, case.source))
     for keyword in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"):
         assert reports[0][keyword].value != reports[1][keyword].value
+
+
+def test_results_beside_their_source_are_no_source(case: Case, tmp_path: Path) -> None:
+    folder = write_files(tmp_path / "study", head_series())
+    written = write_dicom(folder / "results", _everything(case))
+    intake = open_series([folder])
+    assert (len(intake.series), len(intake.chosen), intake.problems) == (1, 1, ())
+    assert intake.results == len(written) == 4 + 6

@@ -7,13 +7,13 @@ from highdicom.sr import CodedConcept, DeviceObserverIdentifyingAttributes, Obse
 from pydicom.dataset import Dataset
 
 from ichscan import __version__
+from ichscan.dicom.intake import MAKER
 from ichscan.report.dicom.attributes import fitting
 from ichscan.report.dicom.codes import DEVICE
 from ichscan.report.dicom.identity import derived_uid, result_uid
 from ichscan.report.dicom.source import ImageReference, SourceSeries
 from ichscan.report.findings import Findings
 
-MAKER: Final = "ichscan"
 NUMBERS: Final = {"sr": 1, "pm": 2, "sc": 3, "ko": 4, "esr": 5}
 """Last digits of the series numbers."""
 LARGEST: Final = 9999

@@ -10,8 +10,9 @@ from pydicom.dataset import Dataset
 
 from ichscan.explain.draw import UInt8
 from ichscan.explain.heat import Bool, heat
-from ichscan.explain.overlay import LETTERS, NOTICE, Legend, shown_axes, slice_picture, with_legend
+from ichscan.explain.overlay import LETTERS, NOTICE, Legend, edge_letters, shown_axes, slice_picture, with_legend
 from ichscan.labels import ANY, LABELS
+from ichscan.report.contact_sheet import tiles_shown
 from ichscan.report.dicom import codes
 from ichscan.report.dicom.assemble import completed, identifiers, source_references
 from ichscan.report.dicom.identity import result_uid
@@ -33,6 +34,9 @@ def secondary_capture(
 ) -> Iterator[Dataset]:
     """A picture per slice, one at a time: brain window, heat, legend, and what it is not.
 
+    Of very many slices the most suspicious of each few neighbours, as on the contact sheet: a thin series would fill
+    the archive with a megabyte per slice.
+
     Args:
         findings: the facts.
         source: of the same series.
@@ -44,9 +48,9 @@ def secondary_capture(
     hot = heat(volume, prediction, label, inside)
     threshold = float(prediction.slice_thresholds[label])
     template: Dataset | None = None
-    for i in range(len(volume.hu)):
+    for i in tiles_shown(prediction)[0]:
         place = f"slice {i + 1} of {len(volume.hu)}"
-        legend = Legend(LABELS[label], float(prediction.slices[i, label]), threshold, place)
+        legend = Legend(LABELS[label], float(prediction.slices[i, label]), threshold, place, edge_letters(volume))
         picture = with_legend(slice_picture(volume, i, hot.on(i)), legend)[..., ::-1]
         if template is None:
             template = _template(findings, source, volume, np.ascontiguousarray(picture), LABELS[label])
@@ -63,7 +67,7 @@ def _template(findings: Findings, source: SourceSeries, volume: Volume, picture:
         study_instance_uid=source.study_uid,
         patient_orientation=("L", "P"),
         pixel_spacing=volume.spacing_mm,
-        **identifiers(findings, source, "sc", f"AI heat map: {name}"),
+        **identifiers(findings, source, "sc", f"AI heat map: {name} hemorrhage"),
     )
     result.PatientOrientation = _shown_orientation(volume)
     result.ConversionType = "WSD"

@@ -50,6 +50,8 @@ EVALUATIONS: Final = Code("C0034375", "UMLS", "Qualitative Evaluations")
 PROCEDURE_REPORTED: Final = Code("121058", "DCM", "Procedure reported")
 SOURCE_IMAGE: Final = Code("121322", "DCM", "Source image for image processing operation")
 
+CONCLUSION: Final = Code("121077", "DCM", "Conclusion")
+
 THRESHOLD: Final = Code("threshold", OWN, "Decision threshold of the probability")
 SLICES: Final = Code("slices", OWN, "Number of slices at or above the threshold of a slice")
 SLICES_UNIT: Final = Code("{slices}", "UCUM", "slices")

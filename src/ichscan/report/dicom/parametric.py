@@ -70,7 +70,7 @@ def parametric_map(
         plane_positions=[hd.PlanePositionSequence("PATIENT", origin) for origin in origins],
         content_label=name.upper()[:16],
         content_description="Where the model sees hemorrhage",
-        **identifiers(findings, source, "pm", f"AI map: {name}"),
+        **identifiers(findings, source, "pm", f"AI map: {name} hemorrhage"),
     )
     _settle(result, findings)
     _refer(result, source, origins)

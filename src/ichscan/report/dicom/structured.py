@@ -24,6 +24,7 @@ from ichscan.report.dicom.attributes import fitting
 from ichscan.report.dicom.groups import finding_group
 from ichscan.report.dicom.source import SourceSeries
 from ichscan.report.findings import Findings
+from ichscan.report.text import sentences
 
 TITLE: Final = "AI result: intracranial hemorrhage"
 NOTICE: Final = "AI result, not for diagnostic use alone. Not verified by a physician."
@@ -73,17 +74,19 @@ def _root(findings: Findings, source: SourceSeries, enhanced: bool) -> Container
 
 
 def _evaluations(findings: Findings, source: SourceSeries) -> ContainerContentItem:
-    """Qualitative Evaluations of TID 1500: status, reason, limits and warnings, a sentence each."""
+    """Qualitative Evaluations of TID 1500: status, notice, reason, impression, limits and warnings, a sentence each."""
     container = ContainerContentItem(name=codes.EVALUATIONS, relationship_type=CONTAINS)
     status = codes.ANALYSED if findings.analysed else codes.NOT_ANALYSABLE
     items: list[ContentItem] = [CodeContentItem(codes.STATUS, status, CONTAINS)]
-    sentences: list[tuple[Code, str]] = [(codes.NOTICE, NOTICE)]
+    told: list[tuple[Code, str]] = [(codes.NOTICE, NOTICE)]
     if not findings.analysed:
-        sentences.append((codes.REASON, findings.reason or "not recorded"))
-    sentences += [(codes.NOT_ASSESSED, sentence) for sentence in findings.not_assessed]
-    sentences += [(codes.WARNING, sentence) for sentence in findings.warnings]
+        told.append((codes.REASON, findings.reason or "not recorded"))
+    # What a person reads first; the notice stands above already.
+    told += [(codes.CONCLUSION, one.text) for one in sentences(findings) if one.section == "impression" and one.facts]
+    told += [(codes.NOT_ASSESSED, sentence) for sentence in findings.not_assessed]
+    told += [(codes.WARNING, sentence) for sentence in findings.warnings]
     character_set = source.patient_study.get("SpecificCharacterSet")
-    for name, sentence in sentences:
+    for name, sentence in told:
         items.append(TextContentItem(name, fitting(sentence, character_set) or "-", CONTAINS))
     container.ContentSequence = ContentSequence(items)
     return container

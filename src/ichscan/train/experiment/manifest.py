@@ -12,19 +12,22 @@ from lightning_fabric import Fabric
 from ichscan.datasets.arrow import write_whole
 from ichscan.datasets.store import SliceStore
 from ichscan.errors import UsageError
+from ichscan.train.experiment.stages import STAGES
 from ichscan.train.made_with import made_with
 from ichscan.train.workbench_recipe import WorkbenchRecipe
 
 SCHEMA: Final = "ichscan.run/1"
 FILE: Final = "manifest.json"
 RECIPE_FILE: Final = "recipe.json"
+FIRST: Final = "slices"
+"""What is in the folder once a training began. Before, a mistake (weights that do not fit) may be corrected."""
 FREE: Final = ("devices", "nodes", "accelerator", "workers", "save_steps")
 """Keys of [training] that may change under a resumed run: they do not change its numbers."""
 WORDS: Final = ("description", "paper")
 
 
 def claim(folder: Path, recipe: WorkbenchRecipe, store: SliceStore, fabric: Fabric, notes: Mapping[str, Any]) -> None:
-    """Makes the folder this run's, or checks that it is.
+    """Makes the folder this run's, or checks that it is. One in which no training began belongs to nobody.
 
     Args:
         folder: the run folder; made when it is not there.
@@ -43,10 +46,11 @@ def claim(folder: Path, recipe: WorkbenchRecipe, store: SliceStore, fabric: Fabr
         **json.loads(json.dumps(dict(notes))),
     }
     path = folder / FILE
-    if path.exists():
+    if path.exists() and (folder / FIRST).exists():
         _compare(path, json.loads(path.read_text(encoding="utf-8")), facts)
         return
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / STAGES["split"]).unlink(missing_ok=True)
     facts["made_with"] = made_with() | {
         "device": str(fabric.device), "processes": fabric.world_size, "precision": recipe.training.precision,
     }  # fmt: skip
