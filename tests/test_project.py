@@ -47,6 +47,7 @@ def test_predict_path_is_light(name: str) -> None:
 
 def test_version_has_one_source() -> None:
     assert importlib.metadata.version("ichscan") == ichscan.__version__
+    assert f"\nversion: {ichscan.__version__}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
     text = (SOURCE / "__init__.py").read_text(encoding="utf-8")
     assert re.search(r'__version__ = "\d+\.\d+\.\d+"', text)
     assert 'dynamic = ["version"]' in (ROOT / "pyproject.toml").read_text(encoding="utf-8")
@@ -110,4 +111,6 @@ def test_wheel_is_complete(tmp_path: Path) -> None:
     assert "ichscan/demo_data/LICENSE" in names
     assert any(name.startswith("ichscan/demo_data/") and name.endswith(".dcm") for name in names)
     assert any(name.endswith("licenses/LICENSE") for name in names)
+    recipes = {file.name for file in (ROOT / "recipes").glob("*.toml")}
+    assert recipes <= {Path(name).name for name in names if "/share/ichscan/recipes/" in name}
     assert wheel.stat().st_size < 40 * 2**20

@@ -5,7 +5,9 @@ import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
 
-from ichscan.cli.parser import build_parser
+import pytest
+
+from ichscan.cli.parser import NOTICE, build_parser
 from ichscan.cli.registry import COMMANDS
 
 
@@ -30,6 +32,26 @@ def test_page_is_up_to_date(project_root: Path) -> None:
     assert page == module.page(), "run: python docs/make_cli.py"
     for option in _options(build_parser()):
         assert option in page
+
+
+def _pages(parser: argparse.ArgumentParser) -> Iterator[str]:
+    yield parser.format_help()
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for child in action.choices.values():
+                yield from _pages(child)
+
+
+def test_help_fits_a_terminal_and_keeps_names_as_they_are_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    pages = list(_pages(build_parser()))
+    assert len(pages) > len(COMMANDS)
+    for page in pages:
+        assert max(map(len, page.splitlines())) <= 80, page
+    told = [" ".join(page.split()) for page in pages]
+    assert NOTICE in told[0]
+    for described in ("Analyse head CT scans.", "Write predictions as an RSNA 2019 submission."):
+        assert any(f"{described} {NOTICE}" in page for page in told)
 
 
 def test_a_command_loads_only_its_own_module() -> None:

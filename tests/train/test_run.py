@@ -87,6 +87,9 @@ def test_from_pictures_to_a_bundle(collection: Path, tmp_path: Path, monkeypatch
     assert loaded.spec.input == recipe.input
     card = (bundle / "MODEL_CARD.md").read_text()
     assert "not a medical device" in card
+    made_with = json.loads((tmp_path / "run" / "manifest.json").read_text())["made_with"]
+    assert {"ichscan", "torch", "timm", "numpy", "python", "machine", "device"} <= set(made_with)
+    assert ("git" in made_with) == (ROOT / ".git").exists()
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
     assert sorted(metrics["folds"]) == ["049", "050", "051", "052"]
     assert {metrics["folds"]["049"], metrics["folds"]["050"]} == {0, 1}  # the two that bleed are apart

@@ -8,6 +8,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="training needs the extra `train`")
 
+from ichscan.errors import TrainingError
 from ichscan.labels import LABELS
 from ichscan.model.spec import Channel, InputSpec
 from ichscan.train import augment, slices
@@ -52,6 +53,12 @@ def test_a_killed_training_resumes_with_the_same_numbers(tmp_path: Path) -> None
     resumed = slices.train_slice_network(scans, SPEC, CONFIG, 1, tmp_path / "cut")
     for a, b in zip(whole.state_dict().values(), resumed.state_dict().values(), strict=True):
         torch.testing.assert_close(a, b, rtol=0, atol=1e-6)
+
+
+def test_a_loss_that_is_no_number_ends_the_training_with_an_error_of_ours(tmp_path: Path) -> None:
+    config = dataclasses.replace(CONFIG, lesion_weight=float("inf"))
+    with pytest.raises(TrainingError, match=r"fold: the loss is (nan|inf) in epoch 1; lower learning_rate"):
+        slices.train_slice_network([examples("a", 0), examples("b", 1)], SPEC, config, 1, tmp_path / "fold")
 
 
 def test_onnx_equals_torch_and_class_maps_mean_to_the_logits(tmp_path: Path) -> None:

@@ -86,3 +86,15 @@ def test_every_key_is_documented_and_the_page_is_up_to_date(project_root: Path) 
     page = (project_root / "docs" / "recipe-keys.md").read_text(encoding="utf-8")
     assert page == module.page(), "run: python docs/make_recipe_keys.py"
     assert re.search(r"^\| `learning_rate` \|", page, re.MULTILINE)
+
+
+def test_every_key_is_read_somewhere(project_root: Path) -> None:
+    """A key that nothing reads is a promise that a recipe cannot keep."""
+    code = "\n".join(
+        path.read_text(encoding="utf-8")
+        for path in (project_root / "src" / "ichscan").rglob("*.py")
+        if not path.stem.startswith("workbench_")
+    )
+    for table in (*TABLES.values(), Training):
+        for key in dataclasses.fields(table):
+            assert re.search(rf"\.{key.name}\b", code), f"{table.__name__}.{key.name}"

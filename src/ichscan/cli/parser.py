@@ -26,7 +26,7 @@ def build_parser(load: Collection[str] = tuple(COMMANDS)) -> argparse.ArgumentPa
     """The parser; options only of the commands named in `load`, since those of a command live in its module."""
     parser = argparse.ArgumentParser(
         prog="ichscan",
-        description=f"Intracranial hemorrhage in non-contrast head CT, per slice and per scan. {NOTICE}",
+        description=f"Intracranial hemorrhage in non-contrast head CT, per slice and per scan.\n{NOTICE}",
         epilog=EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -35,8 +35,13 @@ def build_parser(load: Collection[str] = tuple(COMMANDS)) -> argparse.ArgumentPa
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, title="commands")
     for name, command in COMMANDS.items():
         child = commands.add_parser(
-            name, help=command.summary, description=f"{command.summary.capitalize()}. {NOTICE}", allow_abbrev=False
+            name, help=command.summary, description=f"{sentence(command.summary)} {NOTICE}", allow_abbrev=False
         )
         if name in load:
             importlib.import_module(command.module).configure(child)
     return parser
+
+
+def sentence(summary: str) -> str:
+    """A summary of the lists as a sentence: "analyse CT" -> "Analyse CT."; `str.capitalize` would make it "ct"."""
+    return f"{summary[:1].upper()}{summary[1:]}."

@@ -67,7 +67,10 @@ def is_workbench(recipe: Path) -> bool:
     try:
         kind = tomllib.loads(recipe.read_text(encoding="utf-8")).get("kind", "default")
     except OSError as error:
-        raise UsageError(f"{recipe}: cannot read the recipe ({error.strerror})") from error
+        raise UsageError(
+            f"{recipe}: cannot read the recipe ({error.strerror}); expected a TOML file, as in recipes/ of the "
+            "sources and share/ichscan/recipes of the environment"
+        ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{recipe}: not valid TOML: {error}") from error
     if kind not in ("default", "workbench"):

@@ -11,6 +11,7 @@ import numpy as np
 
 from ichscan.doctor import self_test
 from ichscan.doctor.self_test import GOLDEN
+from ichscan.errors import TrainingError
 from ichscan.labels import LABELS
 from ichscan.model.bundle import load_bundle
 from ichscan.model.preprocess import normalise
@@ -40,7 +41,11 @@ def write_bundle(
     progress: Callable[[str], None],
     trained_on: Sequence[Mapping[str, str]] = (),
 ) -> Path:
-    """Writes `out/bundle`, `out/metrics.json`, `out/predictions*.csv` and `out/figures`. Returns the bundle folder."""
+    """Writes `out/bundle`, `out/metrics.json`, `out/predictions*.csv` and `out/figures`. Returns the bundle folder.
+
+    Raises:
+        TrainingError: the bundle is larger than one that ships may be; it is written all the same.
+    """
     folder = out / "bundle"
     folder.mkdir(exist_ok=True)
     progress("scan network, out of fold")
@@ -80,7 +85,10 @@ def write_bundle(
     size = sum(p.stat().st_size for p in folder.iterdir())
     progress(f"bundle of {size / 2**20:.1f} MiB in {folder}")
     if size > LIMIT_BYTES:
-        raise ValueError(f"{folder}: the bundle has {size} bytes, expected at most {LIMIT_BYTES}")
+        raise TrainingError(
+            f"{folder}: expected a bundle of at most {LIMIT_BYTES / 2**20:.0f} MiB, since it ships in the package, "
+            f"found {size / 2**20:.1f}; lower `ensemble`, or use it where it is"
+        )
     return folder
 
 

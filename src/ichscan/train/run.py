@@ -8,7 +8,6 @@ import dataclasses
 import hashlib
 import json
 import os
-import platform
 import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -18,7 +17,6 @@ from typing import Any
 import numpy as np
 import torch
 
-import ichscan
 from ichscan.datasets.assemble import MANIFEST
 from ichscan.datasets.ctich import read_ctich
 from ichscan.datasets.folds import patient_folds
@@ -29,6 +27,7 @@ from ichscan.errors import DataError, NotAnalysableError, UsageError
 from ichscan.labels import TYPES
 from ichscan.simulate import simulate
 from ichscan.train.bundle_writer import write_bundle
+from ichscan.train.made_with import made_with
 from ichscan.train.outcome import OutOfFold
 from ichscan.train.recipe import Recipe
 from ichscan.train.slice_network import SliceNetwork
@@ -149,11 +148,7 @@ def _manifest(path: Path, recipe: Recipe, scans: Sequence[LabelledScan]) -> None
                     f"{path}: this folder holds another run; {key} differs (before, now): {changed}; use a new --out"
                 )
         return
-    facts["made_with"] = {
-        "ichscan": ichscan.__version__,
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-    }
+    facts["made_with"] = made_with() | {"device": "cuda" if torch.cuda.is_available() else "cpu"}
     facts["started"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     path.write_text(json.dumps(facts, indent=1), encoding="utf-8")
 

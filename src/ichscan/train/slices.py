@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from ichscan.errors import TrainingError
 from ichscan.labels import ANY
 from ichscan.model.preprocess import normalise
 from ichscan.model.spec import InputSpec
@@ -100,7 +101,11 @@ def train_slice_network(
     imagenet: Path | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> SliceNetwork:
-    """Trains on `scans`, or continues where `folder` left off. Returns the averaged network in evaluation mode."""
+    """Trains on `scans`, or continues where `folder` left off. Returns the averaged network in evaluation mode.
+
+    Raises:
+        TrainingError: a loss that is no finite number.
+    """
     torch.manual_seed(seed)
     network = SliceNetwork(len(spec.channels))
     load_imagenet(network.backbone, imagenet)
@@ -127,7 +132,7 @@ def train_slice_network(
                 out = network(x.contiguous(memory_format=torch.channels_last))
                 loss = _loss(out, Truth(*truth), config)
             if not torch.isfinite(loss):
-                raise FloatingPointError(f"loss is {loss.item()} in epoch {epoch}, seed {seed}: lower learning_rate")
+                raise TrainingError(f"{folder}: the loss is {loss.item()} in epoch {epoch + 1}; lower learning_rate")
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
             torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)

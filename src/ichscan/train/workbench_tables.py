@@ -4,7 +4,7 @@ P0 Alqaisi 2025, P1 Hoseyni 2024, P2 Burduja 2020, P3 Shah 2025, P4 Wong 2019. I
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from ichscan.errors import UsageError
@@ -336,14 +336,12 @@ class Outcome:
         scan: "max" = a scan is positive when one slice is (P1), or "head" = by the scan model's own output.
         exact_match: report exact-match accuracy and macro F1 (P3).
         bootstrap: resamples of patients for the intervals; 0 = none.
-        baselines: recipe names in the results table beside this one.
     """
 
     threshold: str = "mean_f1_curve"
     scan: str = "max"
     exact_match: bool = False
     bootstrap: int = 1000
-    baselines: tuple[str, ...] = field(default=())
 
     def __post_init__(self) -> None:
         one_of("[outcome].threshold", self.threshold, ("mean_f1_curve", "half", "youden"))

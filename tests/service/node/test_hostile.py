@@ -4,7 +4,6 @@ import random
 import socket
 import struct
 import threading
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -118,7 +117,7 @@ def test_messages_that_are_none(box: Box, name: str) -> None:
 
 
 def test_slow_callers_are_ended_and_others_are_served(start: Start) -> None:
-    box = start(idle_s=0.8)
+    box = start(idle_s=4)
     slow = [Raw(box.node.port) for _ in range(6)]
     over = threading.Event()
 
@@ -138,10 +137,9 @@ def test_slow_callers_are_ended_and_others_are_served(start: Start) -> None:
         threads.append(threading.Thread(target=drip, args=(raw, pdata(3, store_command()))))
     for thread in threads:
         thread.start()
-    begin = time.monotonic()
     assert box.echo()
-    assert time.monotonic() - begin < 1
-    assert until(lambda: not box.node.associations, 4)
+    assert box.node.associations, "it was served beside the slow ones, not after them"
+    assert until(lambda: not box.node.associations, 20)
     over.set()
     for thread in threads:
         thread.join()

@@ -2,21 +2,18 @@
 
 import dataclasses
 import json
-import platform
-import subprocess
 import time
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
 
 from lightning_fabric import Fabric
 
-import ichscan
 from ichscan.datasets.arrow import write_whole
 from ichscan.datasets.store import SliceStore
 from ichscan.errors import UsageError
 from ichscan.train.experiment.stages import STAGES
+from ichscan.train.made_with import made_with
 from ichscan.train.workbench_recipe import WorkbenchRecipe
 
 SCHEMA: Final = "ichscan.run/1"
@@ -27,7 +24,6 @@ FIRST: Final = "slices"
 FREE: Final = ("devices", "nodes", "accelerator", "workers", "save_steps")
 """Keys of [training] that may change under a resumed run: they do not change its numbers."""
 WORDS: Final = ("description", "paper")
-PACKAGES: Final = ("torch", "timm", "lightning-fabric", "numpy", "onnxruntime", "pyarrow")
 
 
 def claim(folder: Path, recipe: WorkbenchRecipe, store: SliceStore, fabric: Fabric, notes: Mapping[str, Any]) -> None:
@@ -55,7 +51,7 @@ def claim(folder: Path, recipe: WorkbenchRecipe, store: SliceStore, fabric: Fabr
         return
     folder.mkdir(parents=True, exist_ok=True)
     (folder / STAGES["split"]).unlink(missing_ok=True)
-    facts["made_with"] = _made_with() | {
+    facts["made_with"] = made_with() | {
         "device": str(fabric.device), "processes": fabric.world_size, "precision": recipe.training.precision,
     }  # fmt: skip
     facts["started"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
@@ -101,29 +97,3 @@ def _differences(before: Any, now: Any, where: str) -> dict[str, tuple[Any, Any]
             found |= _differences(before.get(key), now.get(key), f"{where}.{key}" if where else key)
         return found
     return {} if before == now else {where: (before, now)}
-
-
-def _made_with() -> dict[str, str]:
-    found = {"ichscan": ichscan.__version__, "python": platform.python_version(), "machine": platform.machine()}
-    for name in PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    commit = _commit()
-    return found | ({"git": commit} if commit else {})
-
-
-def _commit() -> str:
-    """The commit of a source tree, with "+" when it was changed; "" for an installed package."""
-    root = Path(__file__).resolve().parents[4]
-    if not (root / ".git").exists():
-        return ""
-    try:
-        head = subprocess.run(["git", "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
-        state = subprocess.run(
-            ["git", "-C", str(root), "status", "--porcelain", "src"], capture_output=True, text=True, check=True
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return ""
-    return head.stdout.strip() + ("+" if state.stdout.strip() else "")
