@@ -25,7 +25,7 @@ from ichscan.train.workbench_sequence_tables import Sequence as SequenceTable
 from ichscan.train.workbench_tables import Training
 from ichscan.types import Float64
 
-BILSTM: Final = SequenceTable("bilstm", hidden=256, layers=3, dropout=0.3, training=SCAN_TRAINING)
+BILSTM: Final = SequenceTable("bilstm", hidden=256, layers=3, dropout=0.3, any_weight=1.0, training=SCAN_TRAINING)
 """Burduja et al. 2020: 3 x 256, dropout .3, Adam 1e-4, 4 epochs, one scan per batch."""
 
 
