@@ -6,8 +6,9 @@ from dataclasses import replace
 import pytest
 from tests.samples import report, volume
 
+from ichscan.dicom.unjudged import LEFT_OUT, MISSING, SHORT
 from ichscan.report.find import find
-from ichscan.report.findings import ABSENT, PRESENT, UNCERTAIN, Findings
+from ichscan.report.findings import ABSENT, INCOMPLETE, PRESENT, UNCERTAIN, Findings
 from ichscan.report.ranges import ranges
 from ichscan.report.text import SECTIONS, draft, one_line, sentences
 from ichscan.report.wording import ENGLISH, NOT_ASSESSED, WORDINGS
@@ -65,6 +66,18 @@ def test_impressions() -> None:
     assert typed == "Intracranial hemorrhage suspected: subdural hemorrhage."
     assert "not ruled out: epidural" in impression(states(found, epidural=PRESENT))
     assert "not certain: subdural" in impression(states(found, any=UNCERTAIN, subdural=UNCERTAIN))
+
+
+@pytest.mark.parametrize(
+    "warning", [f"{LEFT_OUT}04.dcm: broken", f"{MISSING}1 place (10.0 mm after slice 3)", f"{SHORT}16 mm"]
+)
+def test_half_a_head_is_not_called_clear(warning: str) -> None:
+    found = replace(find(report(), volume()), warnings=(warning,))
+    assert states(found).verdict == INCOMPLETE
+    assert impression(states(found)) == ENGLISH["incomplete"]
+    assert states(found, any=PRESENT).verdict == PRESENT
+    assert states(found, epidural=UNCERTAIN).verdict == UNCERTAIN
+    assert states(replace(found, warnings=("Slices are tilted.",))).verdict == ABSENT
 
 
 def test_not_analysed_says_so_and_why() -> None:

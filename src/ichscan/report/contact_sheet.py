@@ -13,7 +13,7 @@ from ichscan.labels import ANY, LABELS
 from ichscan.report.chart import HEIGHT as CHART_HEIGHT
 from ichscan.report.chart import chart
 from ichscan.report.find import find
-from ichscan.report.findings import ABSENT, PRESENT, UNCERTAIN
+from ichscan.report.findings import ABSENT, INCOMPLETE, PRESENT, UNCERTAIN
 from ichscan.report.text import one_line
 from ichscan.report.wording import ENGLISH
 from ichscan.types import Prediction, Report, Volume
@@ -25,7 +25,7 @@ MAX_TILES: Final = 120
 LEAST_COLUMNS: Final = 6
 UID_SHOWN: Final = 20
 DESCRIPTION_SHOWN: Final = 80
-COLOURS: Final = {PRESENT: ALERT, UNCERTAIN: UNSURE, ABSENT: TEXT}
+COLOURS: Final = {PRESENT: ALERT, UNCERTAIN: UNSURE, INCOMPLETE: UNSURE, ABSENT: TEXT}
 NOTICE: Final = "Not for diagnostic use alone. ichscan is an assistant, not a medical device."
 
 

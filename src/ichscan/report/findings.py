@@ -3,12 +3,15 @@
 from dataclasses import dataclass
 from typing import Final
 
+from ichscan.dicom.unjudged import not_covered, unread
 from ichscan.labels import ANY, LABELS
 from ichscan.types import ModelIdentity
 
 PRESENT: Final = "present"
 ABSENT: Final = "absent"
 UNCERTAIN: Final = "uncertain"
+INCOMPLETE: Final = "incomplete"
+"""A verdict alone: nothing was found, and a part of the head was not judged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +88,16 @@ class Findings:
     def verdict(self) -> str:
         """The scan in one word: the state of "any", but uncertain where that is absent and a type is not.
 
+        `INCOMPLETE` where nothing was found and a part of the head was not judged.
+
         Raises:
             KeyError: the series was not analysed.
         """
         overall = self.of(LABELS[ANY]).state
         clear = all(finding.state == ABSENT for finding in self.findings)
-        return overall if overall != ABSENT or clear else UNCERTAIN
+        if overall != ABSENT or not clear:
+            return overall if overall != ABSENT else UNCERTAIN
+        return INCOMPLETE if unread(self.warnings) or not_covered(self.warnings) else ABSENT
 
     def of(self, label: str) -> Finding:
         """By name. Raises KeyError when the series was not analysed."""

@@ -7,7 +7,7 @@ from itertools import groupby, pairwise
 from typing import Final
 
 from ichscan.labels import TYPES
-from ichscan.report.findings import ABSENT, PRESENT, UNCERTAIN, Finding, Findings
+from ichscan.report.findings import ABSENT, INCOMPLETE, PRESENT, UNCERTAIN, Finding, Findings
 from ichscan.report.ranges import ranges
 from ichscan.report.wording import ENGLISH, Wording
 
@@ -134,8 +134,10 @@ def _impression(findings: Findings, words: Wording) -> Iterable[Sentence]:
         named = "; ".join(_named(f, words) for f in shown)
         yield Sentence("impression", words[key].format(types=named), facts)
     else:
-        key = "negative" if overall == ABSENT else f"{key}_untyped"
-        yield Sentence("impression", words[key], facts)
+        negative = "incomplete" if findings.verdict == INCOMPLETE else "negative"
+        key = negative if overall == ABSENT else f"{key}_untyped"
+        told = ("warnings",) if key == "incomplete" else ()
+        yield Sentence("impression", words[key], facts + told)
     unsure = [f for f in types if f.state == UNCERTAIN]
     if overall == PRESENT and unsure:
         named = "; ".join(_named(f, words) for f in unsure)

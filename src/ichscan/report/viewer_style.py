@@ -49,7 +49,7 @@ canvas { display: block; width: 100%; height: 100%; }
 .panel { min-width: 0; max-width: 46rem; }
 .panel section:first-child h2 { margin-top: 0; }
 .summary { border-left: 4px solid var(--line); padding: .2rem .6rem; font-weight: 600; }
-.summary.present { border-color: var(--alert); } .summary.uncertain { border-color: var(--unsure); }
+.summary.present { border-color: var(--alert); } .summary:is(.uncertain, .incomplete) { border-color: var(--unsure); }
 ul.findings { list-style: none; margin: 0; padding: 0; display: grid; gap: .3rem; }
 ul.findings button { display: grid; grid-template-columns: 1fr auto; width: 100%; text-align: left; gap: 0 .6rem; }
 .present b { color: var(--alert); } .uncertain b { color: var(--unsure); } .absent b { font-weight: 400; }

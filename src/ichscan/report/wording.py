@@ -25,6 +25,7 @@ ENGLISH: Final[Wording] = {
     "absent": "not detected",
     "verdict_present": "Hemorrhage suspected",
     "verdict_uncertain": "Hemorrhage possible, not certain: please look",
+    "verdict_incomplete": "Incomplete: a part of the head was not judged. In the rest, no hemorrhage detected.",
     "verdict_absent": "No hemorrhage detected. This does not exclude one.",
     # sections
     "title": "Draft report by AI, not verified",
@@ -54,6 +55,8 @@ ENGLISH: Final[Wording] = {
     "unsure": "Intracranial hemorrhage is possible, but not certain: {types}. Please look at the slices named.",
     "unsure_untyped": "Intracranial hemorrhage is possible, but not certain. Please look at the slices named.",
     "disagree": "Hemorrhage of any type is not detected, but single types are not ruled out: {types}. Please look.",
+    "incomplete": "A part of the head was not judged: it has to be read without the model. In the rest, no "
+    "intracranial hemorrhage detected.",
     "negative": "No intracranial hemorrhage detected. This does not exclude one.",
     "notice": "AI result, not for diagnostic use alone. To be verified by a physician.",
     # nothing analysed
