@@ -125,6 +125,16 @@ def test_a_mistake_found_before_the_training_can_be_corrected(store: SliceStore,
     assert '"pos_weight": []' in (tmp_path / "run" / "manifest.json").read_text()
 
 
+def test_other_weights_of_the_same_name_are_another_run(store: SliceStore, tmp_path: Path) -> None:
+    weights = tmp_path / "weights.safetensors"
+    weights.write_bytes(b"one")
+    recipe = dataclasses.replace(RECIPE, network=dataclasses.replace(RECIPE.network, weights=str(weights)))
+    run_experiment(recipe, store, tmp_path / "run", until="slices")
+    weights.write_bytes(b"two")
+    with pytest.raises(UsageError, match=r"recipe\.network\.weights_sha256: before '"):
+        run_experiment(recipe, store, tmp_path / "run", until="slices")
+
+
 def _change(store: SliceStore) -> None:
     """Another collection of the same patients, with the split made for it."""
     for path in (store.path / "manifest.json", store.path / "splits" / "default.json"):

@@ -21,7 +21,7 @@ def listing(entries: Iterable[tuple[str, int]]) -> dict[str, str]:
 
 
 def file_digest(path: Path) -> str:
-    """SHA-256 of a label file, 32 digits.
+    """SHA-256 of a file, 32 digits.
 
     Raises:
         DataError: absent or not readable.

@@ -10,6 +10,7 @@ from typing import Any, Final
 from lightning_fabric import Fabric
 
 from ichscan.datasets.arrow import write_whole
+from ichscan.datasets.fingerprint import file_digest
 from ichscan.datasets.store import SliceStore
 from ichscan.errors import UsageError
 from ichscan.train.experiment.stages import STAGES
@@ -78,7 +79,10 @@ def _plain(recipe: WorkbenchRecipe) -> dict[str, Any]:
             table.pop(key)
     for key in WORDS:
         plain.pop(key)
-    plain["network"]["weights"] = Path(recipe.network.weights).name
+    weights = Path(recipe.network.weights)
+    plain["network"]["weights"] = weights.name
+    if weights.is_file():  # another file may have the same name
+        plain["network"]["weights_sha256"] = file_digest(weights)
     return plain
 
 
