@@ -10,8 +10,9 @@ import pytest
 from ichscan.demo import write_demo
 
 pytest.importorskip("fastapi", reason="the extra `serve` is not installed")
+from tests.network import free_port
 from tests.service.browser.conftest import LAPTOP, until
-from tests.service.running.box import Box, free_port, running, write_config
+from tests.service.running.box import Box, running, write_config
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import httpx
 import pytest
 from tests.dicom_builders import STUDY, head_series, twin_series
+from tests.orthanc import MISSING, REASON, Orthanc, orthanc
 from tests.service.dicomweb.conftest import BOUNDARY, Box, multipart, open_box
-from tests.service.running.orthanc import MISSING, REASON, Orthanc, orthanc
 
 FILES = [*head_series(6), *twin_series(2, 3)]
 

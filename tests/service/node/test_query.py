@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 from tests.dicom_builders import PATIENT_ID, STUDY, head_series
+from tests.network import free_port
+from tests.orthanc import MISSING, REASON, Orthanc, orthanc
 from tests.service.node.box import Box, until
-from tests.service.running.box import free_port
-from tests.service.running.orthanc import MISSING, REASON, Orthanc, orthanc
 
 from ichscan.errors import UsageError
 from ichscan.service.query import Found, Moved, find_studies, move_study

@@ -3,43 +3,25 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import select
+from tests.network import until
 
 from ichscan.service.database import Database, open_database
 from ichscan.service.settings import Settings, read_settings
 from ichscan.service.tables import Job, Result, Study
 
 ROOT = Path(__file__).resolve().parents[3]
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
-
-
-def until(look: Callable[[], Any], seconds: float, what: str = "") -> Any:
-    """What `look` gives once it is true; fails after some seconds."""
-    deadline = time.monotonic() + seconds
-    while True:
-        found = look()
-        if found:
-            return found
-        if time.monotonic() > deadline:
-            raise AssertionError(f"not within {seconds} s: {what}")
-        time.sleep(0.2)
 
 
 @dataclass
@@ -150,14 +132,3 @@ def _wait(folder: Path, process: subprocess.Popen[bytes], seconds: float, before
         if process.poll() is not None or time.monotonic() > deadline:
             raise AssertionError(f"the service did not start: {log.read_text()[-4000:]}")
         time.sleep(0.1)
-
-
-def answers(url: str) -> bool:
-    """Whether an HTTP server answers."""
-    try:
-        urllib.request.urlopen(url, timeout=2).close()
-    except urllib.error.HTTPError:
-        return True
-    except OSError:
-        return False
-    return True

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from tests.service.running.box import Box, until
+from tests.network import until
+from tests.service.running.box import Box
 from tests.service.running.scans import write
 
 from ichscan.service.send.dimse import store

@@ -10,8 +10,9 @@ import pytest
 pytest.importorskip("highdicom", reason="the extra `report` is not installed")
 pytest.importorskip("fastapi", reason="the extra `serve` is not installed")
 
+from tests.network import free_port, until
 from tests.service.running.archive import Archive
-from tests.service.running.box import Box, free_port, running, until, write_config
+from tests.service.running.box import Box, running, write_config
 from tests.service.running.scans import study
 from tests.service.running.sending import send, settled
 

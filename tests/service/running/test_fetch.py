@@ -5,8 +5,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from tests.service.running.box import Box, free_port, ichscan, running, until, write_config
-from tests.service.running.orthanc import MISSING, REASON, orthanc
+from tests.network import free_port, until
+from tests.orthanc import MISSING, REASON, orthanc
+from tests.service.running.box import Box, ichscan, running, write_config
 from tests.service.running.scans import study
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(MISSING, reason=REASON)]

@@ -15,7 +15,8 @@ import pytest
 pytest.importorskip("highdicom", reason="the extra `report` is not installed")
 pytest.importorskip("fastapi", reason="the extra `serve` is not installed")
 
-from tests.service.running.box import answers, environment, free_port, ichscan, running, until, write_config
+from tests.network import answers, free_port, until
+from tests.service.running.box import environment, ichscan, running, write_config
 
 from ichscan.service.settings import DicomSettings, WebSettings
 

@@ -18,8 +18,8 @@ import pytest
 pytest.importorskip("sqlalchemy", reason="the extra `serve` is not installed")
 pytest.importorskip("argon2", reason="the extra `serve` is not installed")
 
+from tests.network import free_port
 from tests.service.core.world import World
-from tests.service.running.box import free_port
 from tests.service.running.scans import study
 
 from ichscan.cli import main

@@ -8,8 +8,9 @@ import pytest
 pytest.importorskip("highdicom", reason="the extra `report` is not installed")
 pytest.importorskip("fastapi", reason="the extra `serve` is not installed")
 
-from tests.service.running.box import Box, free_port, ichscan, running, until, write_config
-from tests.service.running.orthanc import MISSING, REASON, Orthanc, orthanc
+from tests.network import free_port, until
+from tests.orthanc import MISSING, REASON, Orthanc, orthanc
+from tests.service.running.box import Box, ichscan, running, write_config
 from tests.service.running.scans import rsna_study
 
 from ichscan.service.tables import ANALYSED

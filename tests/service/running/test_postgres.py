@@ -9,8 +9,9 @@ pytest.importorskip("highdicom", reason="the extra `report` is not installed")
 pytest.importorskip("fastapi", reason="the extra `serve` is not installed")
 pytest.importorskip("pg8000", reason="the driver of PostgreSQL is not installed")
 
+from tests.network import free_port, until
 from tests.service.core.postgres import Postgres
-from tests.service.running.box import free_port, running, until, write_config
+from tests.service.running.box import running, write_config
 from tests.service.running.scans import study
 from tests.service.running.sending import send, settled
 

@@ -15,8 +15,8 @@ pytest.importorskip("highdicom", reason="the extra `report` is not installed")
 pytest.importorskip("pynetdicom", reason="the extra `serve` is not installed")
 
 from sqlalchemy import delete
+from tests.network import free_port
 from tests.service.running.archive import STORED, Archive
-from tests.service.running.box import free_port
 from tests.service.running.held import Held
 
 from ichscan.errors import UsageError

@@ -10,9 +10,9 @@ import pytest
 pytest.importorskip("highdicom", reason="the extra `report` is not installed")
 pytest.importorskip("pynetdicom", reason="the extra `serve` is not installed")
 
+from tests.network import free_port
 from tests.service.node.test_tls import certificate
 from tests.service.running.archive import Archive
-from tests.service.running.box import free_port
 
 from ichscan.service.notify import notify
 from ichscan.service.send.dimse import echo

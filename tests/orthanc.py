@@ -10,10 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.service.running.box import answers, free_port, until
+import cv2
+import numpy as np
+from tests.network import answers, free_port, until
 
 PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
 PROGRAM = shutil.which("Orthanc") or shutil.which("Orthanc", path="/usr/sbin")
+BOUNDARY = "ichscan-results"
 MISSING = PROGRAM is None or not PLUGIN.exists()
 REASON = "Orthanc is not installed (Debian's packages orthanc and orthanc-dicomweb)"
 
@@ -45,6 +48,39 @@ class Orthanc:
             modality = series["MainDicomTags"]["Modality"]
             found[modality] = found.get(modality, 0) + len(series["Instances"])
         return found
+
+    def clear(self) -> None:
+        for study in self.get("/studies"):
+            request = urllib.request.Request(f"http://127.0.0.1:{self.http}/studies/{study}", method="DELETE")
+            with urllib.request.urlopen(request, timeout=30):
+                pass
+
+    def picture(self, path: str) -> "np.ndarray[Any, Any]":
+        """What Orthanc draws: (rows, cols, 3) BGR."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.http}{path}", timeout=10) as answer:
+            found = cv2.imdecode(np.frombuffer(answer.read(), np.uint8), cv2.IMREAD_COLOR)
+        assert found is not None
+        return found
+
+    def found_by_dicomweb(self) -> dict[str, list[str]]:
+        """Study Instance UID -> modalities of its series, by QIDO-RS (PS3.18 section 10.6)."""
+        found: dict[str, list[str]] = {}
+        for series in self.get("/dicom-web/series?includefield=StudyInstanceUID"):
+            modality = series["00080060"]["Value"][0]
+            found.setdefault(series["0020000D"]["Value"][0], []).append(modality)
+        return {study: sorted(modalities) for study, modalities in found.items()}
+
+    def stow(self, paths: list[Path]) -> Any:
+        """Stores by DICOMweb (PS3.18 section 10.5)."""
+        head = f"--{BOUNDARY}\r\nContent-Type: application/dicom\r\n\r\n".encode()
+        body = b"".join(head + path.read_bytes() + b"\r\n" for path in paths) + f"--{BOUNDARY}--".encode()
+        headers = {
+            "Content-Type": f'multipart/related; type="application/dicom"; boundary={BOUNDARY}',
+            "Accept": "application/dicom+json",
+        }
+        url = f"http://127.0.0.1:{self.http}/dicom-web/studies"
+        with urllib.request.urlopen(urllib.request.Request(url, body, headers), timeout=30) as answer:
+            return json.load(answer)
 
 
 @contextmanager
