@@ -3,10 +3,15 @@
 Without images, a bundled head with a simulated bleed is read and repeated to 36 slices. Times are the median of
 `--repeat` runs in one process after one run that is not counted, which imports the libraries; writing to disk is
 included. On a busy machine the processor's time tells more than the clock's.
+
+With `--cold` the whole command is timed instead, each time in a process of its own: libraries are imported, and for
+`--heatmaps` the network reads suspicious slices at a second size.
 """
 
 import argparse
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -14,6 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from benchmarks.receive_studies import write_studies
 
 from ichscan.demo import write_demo
 from ichscan.pipeline import examine
@@ -29,7 +35,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("images", nargs="*", type=Path, help="a scan; default: a bundled one with a simulated bleed")
     parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--cold", action="store_true", help="time `ichscan predict` as a whole, without other images")
     arguments = parser.parse_args()
+    if arguments.cold:
+        _measure_cold(arguments.repeat)
+        return
     with tempfile.TemporaryDirectory() as folder:
         paths = arguments.images or [write_demo(Path(folder) / "demo")[-1]]
         report, volume = next(iter(examine(paths, class_maps=True, fine_maps=True)))
@@ -38,6 +48,27 @@ def main() -> None:
         if not arguments.images:
             report, volume = _repeated(report, volume)
         _measure(report, volume, Path(folder), arguments.repeat)
+
+
+def _measure_cold(repeat: int) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        scan = write_studies(folder / "send", 1)[0]
+        rows = {"--out alone": [], **{f"--{kind}": [f"--{kind}"] for kind in KINDS}}
+        rows["all exports"] = [f"--{kind}" for kind in KINDS]
+        found: dict[str, list[float]] = {row: [] for row in rows}
+        for turn in range(repeat + 1):  # in turns; the first is not counted
+            for row, options in rows.items():
+                out = folder / f"{turn} {row}"
+                command = [sys.executable, "-m", "ichscan", "predict", str(scan), "--out", str(out), *options]
+                start = time.perf_counter()
+                subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+                found[row] += [time.perf_counter() - start] if turn else []
+    base = statistics.median(found["--out alone"])
+    for row, seconds in found.items():
+        median = statistics.median(seconds)
+        spread = f"({min(seconds):.2f}-{max(seconds):.2f})"
+        print(f"{row:22}{median:8.2f} s {spread}, more than --out alone: {median - base:.2f} s")
 
 
 def _measure(report: Report, volume: Volume, folder: Path, repeat: int) -> None:

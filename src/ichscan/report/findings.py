@@ -94,9 +94,10 @@ class Findings:
             KeyError: the series was not analysed.
         """
         overall = self.of(LABELS[ANY]).state
-        clear = all(finding.state == ABSENT for finding in self.findings)
-        if overall != ABSENT or not clear:
-            return overall if overall != ABSENT else UNCERTAIN
+        if overall != ABSENT:
+            return overall
+        if any(finding.state != ABSENT for finding in self.findings):
+            return UNCERTAIN
         return INCOMPLETE if unread(self.warnings) or not_covered(self.warnings) else ABSENT
 
     def of(self, label: str) -> Finding:

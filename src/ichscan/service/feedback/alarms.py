@@ -49,8 +49,7 @@ class Alarm:
     """Something is not as it was.
 
     Attributes:
-        measure: of a change (`ichscan.service.feedback.drift.MEASURES`), "silence", "late" or
-            "undelivered".
+        measure: of a change (`ichscan.service.feedback.drift.MEASURES`), "silence", "late" or "undelivered".
         scanner: "" = all together.
         sentence: for people; no patient data.
         facts: the figures, for the dashboard.
