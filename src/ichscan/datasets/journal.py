@@ -76,7 +76,7 @@ class Journal:
         problems: list[Problem] = []
         try:
             with partial.open("wb") as file, ThreadPoolExecutor(1) as disk:
-                # The disk works while the next slices are read: waiting for it at the end took a third of the time.
+                # The disk works while the next slices are read: waiting for it at the end took a fifth of the time.
                 synced: list[Future[None]] = []
                 for one in read:
                     if isinstance(one, Problem):
